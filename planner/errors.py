@@ -1,0 +1,57 @@
+"""What can go wrong, sorted by who can do something about it.
+
+    PlannerError
+    ├── InputError            the user's: a prefix, spec, file or option that cannot be used  -> exit 2
+    │   ├── BadSpec           a package spec that does not parse
+    │   ├── ChannelError      a channel that is not there, or whose repodata cannot be read
+    │   └── StalePlan         a saved plan whose target or host has changed since
+    ├── SolverUnavailable     the engine asked for is not on this machine                      -> exit 2
+    └── SolverFailed          an engine broke (crashed, timed out): our failure                -> exit 1
+
+An unsolvable request is no error: it is a `planner.model.Unsolvable`. A record that cannot be read is none either:
+it is a `planner.model.LoadProblem` of its environment, so that one bad file never stops the rest.
+"""
+
+from __future__ import annotations
+
+
+class PlannerError(Exception):
+    """Anything the planner raises on purpose; `str()` of it is one message a person can act on."""
+
+    exit_code = 1
+
+
+class InputError(PlannerError):
+    """Something the user gave cannot be used; the message names it, says why, and what to do next."""
+
+    exit_code = 2
+
+
+class BadSpec(InputError):  # noqa: N818 -- named for what it is, as conda names InvalidMatchSpec
+    """A package spec that does not parse."""
+
+    def __init__(self, spec: str, reason: str) -> None:
+        super().__init__(spec, reason)
+        self.spec = spec
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the spec {self.spec!r} cannot be read: {self.reason}"
+
+
+class ChannelError(InputError):
+    """A channel that is not there or cannot be read; the message names the channel and the place."""
+
+
+class StalePlan(InputError):  # noqa: N818 -- the field's own term (terraform's "saved plan is stale")
+    """A saved plan whose target or host has changed since it was made."""
+
+
+class SolverUnavailable(PlannerError):  # noqa: N818 -- reads as what it says
+    """The engine asked for cannot be used on this machine."""
+
+    exit_code = 2
+
+
+class SolverFailed(PlannerError):  # noqa: N818 -- reads as what it says
+    """An engine broke: it crashed, timed out, or answered what nobody can read."""
