@@ -1,0 +1,576 @@
+"""The frozen values that flow from loading to rendering.
+
+Everything here is plain data on the standard library alone, so that any module may import it and none depends on an
+engine, a file or a clock. Values compare by content; collections are tuples in a fixed order, so that equal inputs
+give equal bytes. Behaviour lives with whoever computes it: versions in `planner.versions`, files in `planner.load`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal, TypeAlias
+
+# --------------------------------------------------------------------------------------------------------------------
+# What is installed
+
+
+@dataclass(frozen=True, slots=True)
+class PackageRecord:
+    """A conda package as repodata or conda-meta records it: what solving and judging need, without its path lists.
+
+    `channel` is the channel's base URL or name as recorded, without the subdir. `size` is in bytes, `timestamp` in
+    milliseconds since the epoch. `noarch` is "python", "generic" or None.
+    """
+
+    name: str
+    version: str
+    build: str
+    build_number: int = 0
+    channel: str = ""
+    subdir: str = ""
+    fn: str = ""
+    url: str = ""
+    depends: tuple[str, ...] = ()
+    constrains: tuple[str, ...] = ()
+    noarch: str | None = None
+    timestamp: int | None = None
+    size: int | None = None
+    sha256: str | None = None
+    md5: str | None = None
+    license: str | None = None
+    track_features: tuple[str, ...] = ()
+    features: str | None = None
+    python_site_packages_path: str | None = None
+
+    @property
+    def dist_name(self) -> str:
+        """The canonical `name-version-build`, which is also the stem of its file names."""
+        return f"{self.name}-{self.version}-{self.build}"
+
+    @property
+    def label(self) -> str:
+        """`name version build`, as people read it."""
+        return f"{self.name} {self.version} {self.build}"
+
+    def same_build(self, other: PackageRecord) -> bool:
+        """Whether both are one build, wherever it was downloaded from: same name, version, build and subdir."""
+        return (self.name, self.version, self.build, self.build_number) == (
+            other.name,
+            other.version,
+            other.build,
+            other.build_number,
+        ) and (not self.subdir or not other.subdir or self.subdir == other.subdir)
+
+
+PathType: TypeAlias = Literal["hardlink", "softlink", "directory", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFiles:
+    """The path list of one installed record, loaded on demand: it is nine tenths of conda-meta.
+
+    `paths` are relative to the prefix with forward slashes, sorted. `known` is False where the record names no files
+    at all although its package surely has some (records completed by hand, cut ones): then nothing follows from the
+    absence of a path.
+    """
+
+    paths: tuple[str, ...]
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DirectUrl:
+    """Where pip was told to take a distribution from (PEP 610): a local folder or archive, a VCS, or a URL."""
+
+    url: str
+    editable: bool = False
+    kind: Literal["dir", "archive", "vcs"] = "archive"
+
+
+DistKind: TypeAlias = Literal["pure", "abi3", "tagged", "editable", "local"]
+
+
+@dataclass(frozen=True, slots=True)
+class PipDist:
+    """A Python distribution found in a site-packages folder, by whatever installed it.
+
+    `name` is normalised (PEP 503), `display_name` as its metadata writes it. `location` is the site-packages folder
+    and `metadata_path` the `.dist-info` or `.egg-info`, both relative to the prefix with forward slashes.
+    `python` is the X.Y of the folder (`lib/python3.9/...`), None on Windows, whose folder has no version.
+    `tags` are the WHEEL file's tags, `extensions` the compiled modules its RECORD names, relative to `location`.
+    `owner` is the name of the conda record that owns its metadata, None when conda does not know of it: only those
+    are pip's. `files_known` is False when there is no RECORD: then `extensions` proves nothing by being empty.
+    """
+
+    name: str
+    version: str
+    display_name: str
+    location: str
+    metadata_path: str
+    python: str | None = None
+    installer: str | None = None
+    tags: tuple[str, ...] = ()
+    requires_python: str | None = None
+    requires_dist: tuple[str, ...] = ()
+    direct_url: DirectUrl | None = None
+    top_level: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
+    owner: str | None = None
+    files_known: bool = True
+
+    @property
+    def kind(self) -> DistKind:
+        """Its class when python's minor moves: editable, local, tagged (bound to one python), abi3, or pure.
+
+        A dist with a compiled module that carries neither a cpython tag nor abi3 is bound to the python it was built
+        for as far as anyone can know, hence tagged.
+        """
+        if self.direct_url is not None and self.direct_url.editable:
+            return "editable"
+        if self.compiled:
+            return "abi3" if self._is_abi3() else "tagged"
+        # What conda owns was built from a folder of the build machine, which says nothing here.
+        if self.owner is None and self.direct_url is not None and self.direct_url.url.startswith("file:"):
+            return "local"
+        return "pure"
+
+    @property
+    def compiled(self) -> bool:
+        """Whether it brings compiled code, by its files, or by its wheel tags where its files are not known."""
+        if self.files_known:
+            return bool(self.extensions)
+        return any(not tag.endswith("-none-any") for tag in self.tags)
+
+    def _is_abi3(self) -> bool:
+        if self.tags:
+            return all(tag.split("-")[1:2] == ["abi3"] or tag.endswith("-none-any") for tag in self.tags)
+        return bool(self.extensions) and all(".abi3." in path for path in self.extensions)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProblem:
+    """An input that could not be read: which file, what is wrong, and what was done without it."""
+
+    path: str
+    what: str
+    consequence: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What people asked for, folded from `conda-meta/history`: name -> last spec, of names still installed."""
+
+    specs: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names that were asked for."""
+        return frozenset(name for name, _ in self.specs)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One conda environment as it lies on disk. Records and dists are sorted by name."""
+
+    name: str
+    prefix: str
+    subdir: str
+    records: tuple[PackageRecord, ...] = ()
+    dists: tuple[PipDist, ...] = ()
+    history: History = History()
+    pins: tuple[str, ...] = ()
+    frozen: str | None = None  # the message of conda-meta/frozen ("" when it has none); None: not frozen
+    env_vars: tuple[tuple[str, str], ...] = ()
+    problems: tuple[LoadProblem, ...] = ()
+    fingerprint: str = ""
+
+    @property
+    def pip_dists(self) -> tuple[PipDist, ...]:
+        """The dists that conda does not own: what pip, or a person, put there."""
+        return tuple(dist for dist in self.dists if dist.owner is None)
+
+    def record(self, name: str) -> PackageRecord | None:
+        """The installed record of that name, if any."""
+        return next((record for record in self.records if record.name == name), None)
+
+    @property
+    def python(self) -> str | None:
+        """The version of its own python, None when it has none (or its record could not be read)."""
+        record = self.record("python")
+        return record.version if record else None
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """A conda installation: its root prefix and every environment found, base first, then by prefix.
+
+    `problems` are about finding environments, not about what is in one.
+    """
+
+    root: str
+    environments: tuple[Environment, ...]
+    problems: tuple[LoadProblem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualPackage:
+    """A fact of the host that packages depend on, `__cuda 12.4` say."""
+
+    name: str
+    version: str
+    build: str = "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The machine the change is meant for: detected here, given by options or a file, or assumed."""
+
+    subdir: str
+    virtual_packages: tuple[VirtualPackage, ...] = ()
+    driver: str | None = None
+    compute_capabilities: tuple[str, ...] | None = None
+    source: Literal["detected", "given", "assumed"] = "detected"
+    gpu_known: bool = False  # the GPU was given (--cuda VERSION or none, --driver) or found; not merely not found
+
+    def virtual(self, name: str) -> str | None:
+        """The version of a virtual package (`__cuda`), None when the host has none."""
+        return next((package.version for package in self.virtual_packages if package.name == name), None)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# What is asked
+
+
+Tool: TypeAlias = Literal["conda", "mamba"]
+Operation: TypeAlias = Literal["install", "update", "update-all", "remove"]
+ChannelPriority: TypeAlias = Literal["strict", "flexible", "disabled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The change as the admin would type it: operation and specs, and whose command it is."""
+
+    operation: Operation
+    specs: tuple[str, ...]
+    tool: Tool = "conda"
+    channels: tuple[str, ...] = ()
+    channel_priority: ChannelPriority = "flexible"
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Repodata:
+    """One subdir of one channel, ready to read: a `repodata.json` on this machine.
+
+    `channel` is the channel's own URL or name, which records keep; `path` is where this copy lies. Files of one
+    channel with a lower `rank` win over those with a higher one, whatever the order of channels.
+    """
+
+    channel: str
+    subdir: str
+    path: str
+    digest: str
+    rank: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Install:
+    """The spec must be satisfied."""
+
+    spec: str
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Move to the best that fits; a spec with a version must also be satisfied."""
+
+    spec: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateAll:
+    """Move everything installed to the best that fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """The package must go, and what needs it with it."""
+
+    spec: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Someone asked for it: cleaning up must not take it. A conflict still may."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """The installed build must stay as it is."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A constraint that installs nothing: if the package is there, it satisfies the spec."""
+
+    spec: str
+
+
+Job: TypeAlias = Install | Update | UpdateAll | Remove | Keep | Freeze | Pin
+
+
+@dataclass(frozen=True, slots=True)
+class SolveRequest:
+    """All that an engine may look at. Without a job, an installed package is weakly kept: a conflict may take it."""
+
+    installed: tuple[PackageRecord, ...]
+    jobs: tuple[Job, ...]
+    repodata: tuple[Repodata, ...]
+    virtual_packages: tuple[VirtualPackage, ...]
+    subdir: str
+    channel_priority: ChannelPriority = "flexible"
+    add_pip_as_python_dependency: bool = True
+    allow_downgrade: bool = True
+    allow_uninstall: bool = True
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# What an engine answers
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """The records that would be in the environment, sorted by name; virtual packages not among them."""
+
+    records: tuple[PackageRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unsolvable:
+    """There is no such environment. `explanation` is the engine's own; `against` names what stands against it."""
+
+    explanation: str
+    against: tuple[str, ...] = ()
+
+
+SolveOutcome: TypeAlias = Solution | Unsolvable
+
+
+@dataclass(frozen=True, slots=True)
+class SolverInfo:
+    """Which engine answered, and how far its answer is the real tool's."""
+
+    name: Literal["libmamba", "rattler"]
+    version: str
+    mode: Literal["in-process", "worker"]
+    fidelity: Literal["exact", "approximate"]
+    reason: str
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# What we make of it
+
+
+Action: TypeAlias = Literal["install", "remove", "upgrade", "downgrade", "rebuild", "relink", "channel"]
+
+
+@dataclass(frozen=True, slots=True)
+class PackageChange:
+    """One package before and after. `reason` is for readers only: nothing decides by it."""
+
+    name: str
+    action: Action
+    before: PackageRecord | None
+    after: PackageRecord | None
+    requested: bool = False
+    reason: str = ""
+
+
+EvidenceKind: TypeAlias = Literal["file", "metadata", "catalogue"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where to look to check a sentence of the report, and what stands there."""
+
+    kind: EvidenceKind
+    where: str
+    what: str
+
+
+EdgeStatus: TypeAlias = Literal["intact", "rebuilt", "removed", "broken", "unverified"]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """An ABI edge that the change reaches: consumer needs provider, and what becomes of that.
+
+    Consumers and providers are subjects: `conda:NAME`, `pip:NAME`, `file:PATH`, `env:NAME`, `host:WHAT`.
+    """
+
+    consumer: str
+    provider: str
+    kind: str
+    requirement: str
+    status: EdgeStatus
+    evidence: tuple[Evidence, ...] = ()
+    id: str = ""
+
+
+Prediction: TypeAlias = Literal["load", "import", "run", "gone"]
+
+
+class Severity(str, Enum):
+    """How much a finding weighs: a block makes the verdict unsafe, a warning review, a note nothing."""
+
+    BLOCK = "block"
+    WARN = "warn"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a rule has to say about one subject.
+
+    `predicts` names what would be seen to break when the change is carried out: a load or import error, a program
+    that no longer runs, something gone; None where nothing can be seen at once. `edges` are the ABI edges it rests
+    on; `planner.judge` numbers them and puts the ids into `edge_ids`.
+    """
+
+    rule: str
+    severity: Severity
+    subject: str
+    message: str
+    environment: str
+    remedy: str
+    status: Literal["certain", "unverified"] = "certain"
+    basis: Literal["change", "request"] = "change"
+    predicts: Prediction | None = None
+    evidence: tuple[Evidence, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    pre_existing: bool = False
+    id: str = ""
+    edge_ids: tuple[str, ...] = ()
+
+
+class Verdict(str, Enum):
+    """The answer in one word."""
+
+    SAFE = "safe"
+    REVIEW = "review"
+    UNSAFE = "unsafe"
+    UNSOLVABLE = "unsolvable"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentReport:
+    """What the change does to one environment of the installation, and how that is known.
+
+    Where `readable` is False, `evidence` begins with what could not be read and what was done without it.
+    """
+
+    name: str
+    prefix: str
+    affected: bool
+    readable: bool
+    via: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+
+
+Argv: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the migration: commands, how to check that it worked, and how to take it back (argv lists)."""
+
+    id: str
+    kind: str
+    title: str
+    commands: tuple[Argv, ...] = ()
+    check: tuple[Argv, ...] = ()
+    undo: tuple[Argv, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """The new environment beside the old one: its steps, and the texts of the files they need."""
+
+    name: str
+    prefix: str
+    steps: tuple[Step, ...]
+    artifacts: tuple[tuple[str, str], ...]
+    follow_up: tuple[Step, ...] = ()
+    rollback: tuple[Step, ...] = ()
+    download_bytes: int = 0
+    disk_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A request near the one that was made, which does solve, and what it costs in plain sentences."""
+
+    specs: tuple[str, ...]
+    costs: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    downgraded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Alternatives:
+    """The nearest requests that solve, nearest first; `complete` when nothing nearer was left untried."""
+
+    complete: bool = False
+    items: tuple[Alternative, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The environment that the question is about."""
+
+    name: str
+    prefix: str
+    python: str | None
+    packages: int
+    pip_packages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Digests of what the plan rests on; `planner apply` refuses when target or host have moved."""
+
+    target: str
+    host: str
+    request: str
+    repodata: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The whole answer: what renderers show, what is saved, what is carried out."""
+
+    planner_version: str
+    created: str
+    fingerprint: Fingerprint
+    root: str
+    target: Target
+    request: Request
+    host: Host
+    solver: SolverInfo
+    outcome: Literal["no-change", "change", "unsolvable"]
+    verdict: Verdict
+    recommendation: Literal["in-place", "migrate", "do-not-proceed"]
+    explanation: str | None = None
+    changes: tuple[PackageChange, ...] = ()
+    final_state: tuple[PackageRecord, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    environments: tuple[EnvironmentReport, ...] = ()
+    alternatives: Alternatives = field(default_factory=Alternatives)
+    migration: Migration | None = None
