@@ -1,0 +1,235 @@
+"""One file of `conda-meta` as a record: decoded for what solving and judging need, and nothing else.
+
+Path lists are nine tenths of these files. The decoder steps over them; `paths` reads them on demand, and `python_metadata`
+finds by a plain search what little of them loading needs. Records were written by conda since version 3, mamba, micromamba,
+rattler and people: what is not essential may be missing or of another type, and is then taken as not recorded.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from planner.channel_names import KNOWN_SUBDIRS, without_credentials
+from planner.model import PackageRecord, RecordFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PLAIN = re.compile(r"^[^\s/\\:]+$")
+_NUMBERED = re.compile(r"_(\d+)(?:_|$)")
+_ARCHIVE = re.compile(r"\.(?:conda|tar\.bz2)$")
+_AFTER_PATH = re.compile(r"[?#].*$", re.DOTALL)
+_TOKEN = re.compile(r"(^|/)t/[^/]+/")
+_LAST_SECOND = 253_402_300_799  # end of the year 9999 in seconds: a larger timestamp is in milliseconds
+_MACHINES = {"x86": "32", "x86_64": "64", "ppc64le": "ppc64le", "aarch64": "aarch64", "arm64": "arm64"}
+_PYTHON_METADATA = re.compile(
+    rb'site-packages/([^"/\\]+\.(?:dist-info/(?:METADATA|RECORD)|egg-info/PKG-INFO|egg-info|egg/EGG-INFO/PKG-INFO|egg-link))"'
+)
+
+
+class BadRecordError(ValueError):
+    """A file that is no package record; the text says why, as the end of a sentence that begins with the file."""
+
+
+class _Record(msgspec.Struct):
+    """What is decoded. Only the identity is strict: old records have other types in nearly every other place."""
+
+    name: str
+    version: str
+    build: str
+    build_number: Any = None
+    channel: Any = None
+    subdir: Any = None
+    fn: Any = None
+    url: Any = None
+    depends: list[str] | None = None
+    constrains: list[str] | None = None
+    noarch: Any = None
+    timestamp: Any = None
+    size: Any = None
+    sha256: Any = None
+    md5: Any = None
+    license: Any = None
+    track_features: Any = None
+    features: Any = None
+    python_site_packages_path: Any = None
+    platform: Any = None
+    arch: Any = None
+
+
+class _Path(msgspec.Struct):
+    path: str = msgspec.field(name="_path", default="")
+
+
+class _PathsData(msgspec.Struct):
+    paths: list[_Path] | None = None
+
+
+class _Paths(msgspec.Struct):
+    name: str
+    version: str
+    build: str
+    files: list[str] | None = None
+    paths_data: _PathsData | None = None
+    link: Any = None
+
+
+_RECORDS = msgspec.json.Decoder(_Record)
+_PATHS = msgspec.json.Decoder(_Paths)
+
+
+def decode(content: bytes) -> PackageRecord:
+    """The record that a conda-meta file holds. Raises `BadRecordError`."""
+    raw = _decoded(_RECORDS, content)
+    for key in ("name", "version", "build"):
+        if not _PLAIN.match(getattr(raw, key)) or not getattr(raw, key).isprintable():
+            raise BadRecordError(f"it is no package record: {getattr(raw, key)!r} cannot be a {key}")
+    url = _clean(_text(raw.url))
+    subdir = _subdir(raw, url)
+    return PackageRecord(
+        name=raw.name,
+        version=raw.version,
+        build=raw.build,
+        build_number=_build_number(raw),
+        channel=_channel(_text(raw.channel), url, subdir),
+        subdir=subdir,
+        fn=_file_name(raw, url),
+        url=url,
+        depends=tuple(raw.depends or ()),
+        constrains=tuple(raw.constrains or ()),
+        noarch=_noarch(raw.noarch),
+        timestamp=_timestamp(raw.timestamp),
+        size=_whole(raw.size),
+        sha256=_text(raw.sha256).lower() or None,
+        md5=_text(raw.md5).lower() or None,
+        license=_text(raw.license) or None,
+        track_features=_features(raw.track_features),
+        features=" ".join(_features(raw.features)) or None,
+        python_site_packages_path=_text(raw.python_site_packages_path) or None,
+    )
+
+
+def paths(content: bytes, record: PackageRecord) -> RecordFiles | None:
+    """The path list in a conda-meta file; None when the file is about another build than `record`.
+
+    A record that names no file is known to have none only if an installer wrote it, which leaves a `link`. Raises
+    `BadRecordError`.
+    """
+    raw = _decoded(_PATHS, content)
+    if (raw.name, raw.version, raw.build) != (record.name, record.version, record.build):
+        return None
+    listed = raw.paths_data.paths if raw.paths_data else None
+    # `files` has the paths as they lie in the prefix; those of noarch packages in `paths_data` are the package's own.
+    names = raw.files or [item.path for item in listed or ()]
+    unique = {name.replace("\\", "/") for name in names} - {""}
+    return RecordFiles(tuple(sorted(unique)), known=bool(unique) or raw.link is not None)
+
+
+def python_metadata(content: bytes) -> Iterator[str]:
+    """The Python metadata that a record owns: paths of `.dist-info`, `.egg-info` and the like, relative to the prefix."""
+    if rb"site-packages\\" in content:
+        content = content.replace(rb"\\", b"/")
+    for match in _PYTHON_METADATA.finditer(content):
+        start = content.rfind(b'"', 0, match.start()) + 1
+        path = content[start : match.end() - 1].decode("utf-8", "replace")
+        yield re.sub(r"(\.dist-info|\.egg-info|/EGG-INFO)/[^/]*$", r"\1", path)
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any], content: bytes) -> Any:
+    try:
+        return decoder.decode(content)
+    except msgspec.ValidationError as error:
+        raise BadRecordError(f"it is no package record: {str(error).replace('`', '')}") from None
+    except msgspec.DecodeError as error:
+        cut = "truncated" in str(error)
+        text = "it is empty" if not content.strip() else "it is cut short: its JSON ends in the middle" if cut else None
+        raise BadRecordError(
+            text or f"it is not valid JSON: {str(error).removeprefix('JSON is malformed: ')}"
+        ) from None
+    except UnicodeDecodeError:
+        raise BadRecordError("it is not UTF-8") from None
+    except RecursionError:
+        raise BadRecordError("its JSON is nested too deeply") from None
+
+
+def _text(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _build_number(raw: _Record) -> int:
+    number = _whole(int(raw.build_number) if _text(raw.build_number).isdecimal() else raw.build_number)
+    if number is not None:
+        return number
+    found = _NUMBERED.search(raw.build)
+    return int(found[1]) if found else 0
+
+
+def _noarch(value: Any) -> str | None:
+    """`noarch: true` is what generic packages said before there were kinds."""
+    if value is True:
+        return "generic"
+    return _text(value) or None
+
+
+def _timestamp(value: Any) -> int | None:
+    whole = _whole(int(value) if isinstance(value, float) and abs(value) < 1e18 else value)  # noqa: PLR2004 -- no clock
+    if not whole:
+        return None
+    return whole if whole > _LAST_SECOND else whole * 1000
+
+
+def _features(value: Any) -> tuple[str, ...]:
+    """A list, or a text with spaces or commas between the features."""
+    items = value if isinstance(value, list) else [value]
+    return tuple(part for item in items for part in _text(item).replace(",", " ").split())
+
+
+def _clean(url: str) -> str:
+    """A URL without login, token, query and fragment."""
+    return _AFTER_PATH.sub("", without_credentials(url)) if "://" in url else _TOKEN.sub(r"\1", url)
+
+
+def _subdir(raw: _Record, url: str) -> str:
+    """The platform: as recorded, else as the URL or the channel says, else as conda 4.0 wrote it."""
+    recorded = _text(raw.subdir)
+    if recorded:
+        return recorded
+    for text in (url.rpartition("/")[0], _text(raw.channel).rstrip("/")):
+        last = text.rpartition("/")[2]
+        if last in KNOWN_SUBDIRS:
+            return last
+    if _noarch(raw.noarch):
+        return "noarch"
+    platform, machine = _text(raw.platform), _MACHINES.get(_text(raw.arch))
+    return f"{platform}-{machine}" if platform and machine else ""
+
+
+def _channel(recorded: str, url: str, subdir: str) -> str:
+    """The channel's base, without the subdir that old records have at its end, and without credentials."""
+    channel = _clean(recorded).rstrip("/")
+    if channel:
+        head, slash, last = channel.rpartition("/")
+        return head if slash and last in {subdir, *KNOWN_SUBDIRS} else channel
+    head, slash, _ = url.rpartition("/")
+    base, _, last = head.rpartition("/")
+    return base if slash and last in KNOWN_SUBDIRS else ""
+
+
+def _file_name(raw: _Record, url: str) -> str:
+    for name in (_text(raw.fn), url.rpartition("/")[2]):
+        if name and "/" not in name and "\\" not in name:
+            return name
+    # Without a word of the format it is from the days when there was one.
+    return f"{raw.name}-{raw.version}-{raw.build}.tar.bz2"
+
+
+def stem(file_name: str) -> str:
+    """The name of a package file without its format, which is also the stem of its conda-meta file."""
+    return _ARCHIVE.sub("", file_name)
