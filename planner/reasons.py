@@ -1,0 +1,138 @@
+"""Why a package moved: the constraint that forced it, found by reading the records before and after.
+
+Solvers do not say. Each reason is a sentence that can be checked against a `depends` line; where no constraint
+explains a change, the reason says that it was the solver's choice and claims no more. Nothing decides by these texts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from planner.versions import matches, minor, spec_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from planner.model import PackageChange, PackageRecord, Request
+
+_HOST = "__"
+
+
+def explain_changes(
+    changes: Sequence[PackageChange],
+    after: Sequence[PackageRecord],
+    request: Request,
+    *,
+    kept_fresh: Iterable[str],
+    candidates: Callable[[str], Sequence[PackageRecord]],
+) -> tuple[PackageChange, ...]:
+    """The same changes, each with its reason.
+
+    `candidates` gives all builds of a name that the channels have; it is asked only for packages that leave.
+    """
+    context = _Context(
+        after={record.name: record for record in after},
+        asked={spec_name(spec): spec for spec in request.specs},
+        removing=request.operation == "remove",
+        fresh=frozenset(kept_fresh),
+        update_all=request.operation == "update-all",
+        candidates=candidates,
+    )
+    return tuple(replace(change, reason=_reason(change, context)) for change in changes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What the reasons are looked up in."""
+
+    after: Mapping[str, PackageRecord]
+    asked: Mapping[str, str]
+    removing: bool
+    fresh: frozenset[str]
+    update_all: bool
+    candidates: Callable[[str], Sequence[PackageRecord]]
+
+
+def _reason(change: PackageChange, context: _Context) -> str:
+    if change.name in context.asked:
+        verb = "removal asked for" if context.removing else "asked for"
+        if change.after is not None or context.removing:
+            return f"{verb}: {context.asked[change.name]}"
+    if change.action == "relink":
+        python = context.after.get("python")
+        return f"noarch python package, linked again for python {minor(python.version)}" if python else "linked again"
+    if change.before is None:
+        return _needed_by(change.name, context.after) or "the solver's choice"
+    violated = _violated(change.before, context.after)
+    if change.after is None:
+        return _why_gone(change.before, violated, context)
+    return violated or _demanded(change.before, context.after) or _freshness(change.name, context)
+
+
+def _freshness(name: str, context: _Context) -> str:
+    if context.update_all:
+        return "everything was asked to be updated"
+    if name in context.fresh:
+        return "kept up to date by conda with every change"
+    return "the solver's choice: no constraint forces it"
+
+
+def _violated(record: PackageRecord, after: Mapping[str, PackageRecord]) -> str | None:
+    """The first requirement of a record that the records after the change do not meet."""
+    # python first: a package that is bound to the old one leaves for that reason, whatever else leaves with it.
+    for spec in sorted(record.depends, key=lambda text: _name(text) != "python"):
+        name = _name(spec)
+        if name is None or name.startswith(_HOST):
+            continue
+        provider = after.get(name)
+        if provider is None:
+            return f"{record.label} requires {spec}, and {name} would not be there"
+        if matches(spec, provider) is False:
+            return f"{record.label} requires {spec}, which {provider.name} {provider.version} does not meet"
+    for spec in record.constrains:
+        name = _name(spec)
+        provider = after.get(name) if name else None
+        if provider is not None and matches(spec, provider) is False:
+            return f"{record.label} excludes {provider.name} {provider.version} (constrains {spec})"
+    return None
+
+
+def _demanded(record: PackageRecord, after: Mapping[str, PackageRecord]) -> str | None:
+    """A record after the change that the old build would not have satisfied."""
+    for other in after.values():
+        for spec in (*other.depends, *other.constrains):
+            if _name(spec) == record.name and matches(spec, record) is False:
+                return f"{other.label} requires {spec}"
+    return None
+
+
+def _needed_by(name: str, after: Mapping[str, PackageRecord]) -> str | None:
+    for other in after.values():
+        spec = next((spec for spec in other.depends if _name(spec) == name), None)
+        if spec is not None:
+            return f"{other.label} requires {spec}"
+    return None
+
+
+def _why_gone(record: PackageRecord, violated: str | None, context: _Context) -> str:
+    if violated is None:
+        return "the solver's choice: no requirement of its own is broken"
+    python = context.after.get("python")
+    builds = context.candidates(record.name)
+    if not builds:
+        return f"{violated}; the channels have no build of {record.name}"
+    if python is not None and not any(_fits_python(build, python) for build in builds):
+        return f"{violated}; no build of {record.name} for python {minor(python.version)} in the channels"
+    return violated
+
+
+def _fits_python(record: PackageRecord, python: PackageRecord) -> bool:
+    specs = [spec for spec in record.depends if _name(spec) == "python"]
+    return all(matches(spec, python) is not False for spec in specs)
+
+
+def _name(spec: str) -> str | None:
+    """The name a dependency is about; dependencies come from channels and may not parse."""
+    text = spec.strip().split(" ", maxsplit=1)[0]
+    return text.lower() or None

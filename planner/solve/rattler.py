@@ -1,0 +1,352 @@
+"""The embedded engine: py-rattler's resolver, asked so that its answer comes as near to libmamba's as it can.
+
+rattler keeps nothing that it is not asked to keep, and has no weak requests. libmamba keeps what is installed unless a
+job or a conflict says otherwise. The gap is closed in two steps. First everything installed is asked for by name, with
+the installed builds as the preferred ones. Where that has no solution, every installed package becomes a choice: an
+invented package of our own, `planner-keep--NAME`, exists in versions that need the installed build, any build, or
+nothing, and the resolver prefers the highest that fits. What comes back is then asked for, the rest is offered again,
+until nothing more can be kept; of the two ladders tried the one that lets fewer packages go wins.
+
+That is a good approximation and no more: rattler prefers other builds, and it has no flexible channel priority. Hence
+`fidelity: approximate`, always.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import rattler
+from rattler.exceptions import SolverError
+from rattler.repo_data.source import RepoDataSource
+
+from planner.diff import same_file
+from planner.errors import BadSpec, ChannelError, SolverFailed
+from planner.model import (
+    Freeze,
+    Install,
+    Keep,
+    PackageRecord,
+    Pin,
+    Remove,
+    Solution,
+    SolverInfo,
+    Unsolvable,
+    Update,
+    UpdateAll,
+)
+from planner.origin import channel_name
+from planner.solve.rattler_records import record_from_rattler, record_to_rattler, virtual_to_rattler
+from planner.versions import check_spec, compare, matches, spec_is_bare, spec_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from planner.model import Job, Repodata, SolveOutcome, SolveRequest
+
+_CHOICE = "planner-keep--"
+_REQUEST = "planner-request"
+# Enough for what one answer frees to be offered again; real requests settle in two or three rounds.
+_MAX_ROUNDS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A request in rattler's terms: what must be, what must not contradict, and what is wished for."""
+
+    must: tuple[str, ...]
+    constraints: tuple[str, ...]
+    wished: tuple[str, ...]
+    preferred: tuple[PackageRecord, ...]
+
+
+class RattlerSolver:
+    """`planner.solve.base.Solver` on py-rattler."""
+
+    def __init__(
+        self, reason: str = "the engine that the planner brings along", progress: Progress | None = None
+    ) -> None:
+        self._info = SolverInfo("rattler", rattler_version(), "in-process", "approximate", reason)
+        self._progress = progress or (lambda _text: None)
+
+    @property
+    def info(self) -> SolverInfo:
+        """How the plan names this engine."""
+        return self._info
+
+    @property
+    def capabilities(self) -> frozenset[type[Job]]:
+        """What rattler honours exactly: hard requests and constraints. Weak keeping is approximated."""
+        return frozenset({Install, Pin, Freeze})
+
+    def solve(self, request: SolveRequest) -> SolveOutcome:
+        """Answer one request; see the module's docstring for how."""
+        try:
+            session = _Session(request)
+            question = _interpret(request, session.has_newer)
+            return asyncio.run(_answer(session, question, request, self._progress))
+        except (BadSpec, SolverFailed):
+            raise
+        except OSError as error:  # what rattler raises for a record it cannot decode
+            places = ", ".join(item.path for item in request.repodata)
+            raise ChannelError(
+                f"a record in the repodata cannot be read ({error}); it is in one of {places}"
+            ) from error
+        except Exception as error:
+            raise SolverFailed(f"rattler {self._info.version} broke while solving: {error}") from error
+
+
+def rattler_version() -> str:
+    """The version of py-rattler in use."""
+    from importlib.metadata import version
+
+    return version("py-rattler")
+
+
+def _interpret(request: SolveRequest, has_newer: Callable[[PackageRecord], bool]) -> _Question:  # noqa: C901 -- one case per kind of job, none nested
+    installed = {record.name: record for record in request.installed}
+    must: dict[str, str] = {}
+    constraints: list[str] = []
+    unlocked: set[str] = set()
+    gone: set[str] = set()
+    for job in request.jobs:
+        match job:
+            case Install(spec):
+                must[spec] = spec_name(spec)
+            case Update(spec):
+                name = spec_name(spec)
+                unlocked.add(name)
+                if not spec_is_bare(spec) or name not in installed:
+                    must[spec] = name
+            case UpdateAll():
+                unlocked.update(installed)
+            case Remove(spec):
+                gone.add(spec_name(spec))
+            case Keep():
+                pass  # everything installed is wished for anyway
+            case Freeze(name):
+                if name in installed:
+                    must[_exact(installed[name])] = name
+            case Pin(spec):
+                check_spec(spec)
+                constraints.append(spec)
+    # A package that must go: no version satisfies both halves, so whatever needs it goes as well.
+    constraints.extend(f"{name} <0.0.0a0" for name in sorted(gone))
+    asked = set(must.values())
+    wished = tuple(sorted(name for name in installed if name not in asked and name not in gone))
+    # An update never goes back: the installed build stays the preferred one where the channels have nothing newer.
+    moving = {name for name in unlocked if name in installed and has_newer(installed[name])}
+    preferred = tuple(
+        _as_it_stands(record, request) for record in request.installed if record.name not in moving | gone
+    )
+    return _Question(tuple(must), tuple(constraints), wished, preferred)
+
+
+def _as_it_stands(record: PackageRecord, request: SolveRequest) -> PackageRecord:
+    """The record without the needs that the host does not meet even now: like libsolv, what is broken may stay.
+
+    A GPU build that was installed elsewhere must not make every question on a host without a GPU unsolvable.
+    """
+    host = {
+        package.name: PackageRecord(package.name, package.version, package.build)
+        for package in request.virtual_packages
+    }
+    met = []
+    for spec in record.depends:
+        name = spec.split(" ", maxsplit=1)[0]
+        if not name.startswith("__") or (name in host and matches(spec, host[name])):
+            met.append(spec)
+    return record if len(met) == len(record.depends) else replace(record, depends=tuple(met))
+
+
+def _exact(record: PackageRecord) -> str:
+    return f"{record.name} =={record.version} {record.build}"
+
+
+async def _answer(session: _Session, question: _Question, request: SolveRequest, progress: Progress) -> SolveOutcome:
+    strictly = request.channel_priority == "strict"
+    # rattler knows strict and disabled; flexible lies between, so the strict answer is taken where it loses nothing.
+    modes = {"strict": (True,), "flexible": (True, False), "disabled": (False,)}[request.channel_priority]
+    for strict in modes:
+        progress("solving: keeping everything installed")
+        whole = await session.try_solve(question, question.must + question.wished, strict=strict)
+        if isinstance(whole, dict):
+            return _solution(whole, request)
+        if not question.wished and strict is modes[-1]:
+            return Unsolvable(whole)
+    progress("solving: what is asked for, alone")
+    bare = await session.try_solve(question, question.must, strict=strictly)
+    if isinstance(bare, str):
+        return Unsolvable(bare)
+    best: dict[str, PackageRecord] | None = None
+    for ladder in (_exact_first, _by_name):
+        progress("solving: letting as few packages go as possible")
+        kept = await _keep_most(session, question, strict=strictly, installed=request.installed, ladder=ladder)
+        if best is None or _lost(kept, question) < _lost(best, question):
+            best = kept
+    return _solution(best or bare, request)
+
+
+def _lost(answer: dict[str, PackageRecord], question: _Question) -> int:
+    return sum(name not in answer for name in question.wished)
+
+
+async def _keep_most(
+    session: _Session,
+    question: _Question,
+    *,
+    strict: bool,
+    installed: Sequence[PackageRecord],
+    ladder: Ladder,
+) -> dict[str, PackageRecord]:
+    by_name = {record.name: record for record in installed}
+    must, open_choices = question.must, question.wished
+    for _ in range(_MAX_ROUNDS):
+        choices = {f"{_CHOICE}{name}": ladder(by_name[name]) for name in open_choices}
+        answer = await session.try_solve(question, (*must, *choices), strict=strict, choices=choices)
+        if isinstance(answer, str):  # every choice may be declined, so this is the bare request failing
+            raise SolverFailed(f"rattler contradicts itself: {answer}")
+        records = {name: record for name, record in answer.items() if not name.startswith(_CHOICE)}
+        lost = tuple(name for name in open_choices if name not in records)
+        if not lost or len(lost) == len(open_choices):
+            break
+        must = question.must + tuple(name for name in question.wished if name in records)
+        open_choices = lost
+    return records
+
+
+def _exact_first(record: PackageRecord) -> tuple[str, ...]:
+    """The installed build, any build, nothing: what is installed fits together, so little else has to move."""
+    return (_exact(record), record.name)
+
+
+def _by_name(record: PackageRecord) -> tuple[str, ...]:
+    """Any build, or nothing: frees the resolver to move more and lose less."""
+    return (record.name,)
+
+
+def _solution(answer: dict[str, PackageRecord], request: SolveRequest) -> Solution:
+    installed = {record.name: record for record in request.installed}
+    records = []
+    for name, record in sorted(answer.items()):
+        present = installed.get(name)
+        records.append(present if present is not None and same_file(present, record) else record)
+    return Solution(tuple(records))
+
+
+class _Session:
+    """The repodata of one request, opened once, and the calls into rattler's resolver."""
+
+    def __init__(self, request: SolveRequest) -> None:
+        self._request = request
+        self._repodata = sorted(request.repodata, key=lambda item: item.rank)
+        self._sources = [_open(repodata) for repodata in self._repodata]
+        self._virtual = [virtual_to_rattler(package) for package in request.virtual_packages]
+        self._add_pip = request.add_pip_as_python_dependency and any(
+            source.load_records(rattler.PackageName("pip")) for source in self._sources
+        )
+
+    def has_newer(self, record: PackageRecord) -> bool:
+        """Whether a channel has a newer version of a record, a higher build number of the same, or goes before its own.
+
+        Under channel priority the same version in a channel that goes before the record's own supersedes it, as conda
+        says: that is how a CPU build takes the place of a GPU build (ContinuumIO/anaconda-issues#12302).
+        """
+        name = rattler.PackageName(record.name)
+        for repodata, source in zip(self._repodata, self._sources, strict=True):
+            supersedes = self._goes_before(repodata.channel, record.channel)
+            for candidate in source.load_records(name):
+                order = compare(str(candidate.version), record.version)
+                if order > 0 or (order == 0 and candidate.build_number > record.build_number):
+                    return True
+                if order == 0 and supersedes and str(candidate.build) != record.build:
+                    return True
+        return False
+
+    def _goes_before(self, channel: str, other: str) -> bool:
+        """Whether a channel has priority over another one that is asked as well."""
+        if self._request.channel_priority == "disabled":
+            return False
+        order = list(dict.fromkeys(channel_name(item.channel) for item in self._repodata))
+        left, right = channel_name(channel), channel_name(other)
+        return left in order and right in order and order.index(left) < order.index(right)
+
+    async def try_solve(
+        self,
+        question: _Question,
+        specs: Iterable[str],
+        *,
+        strict: bool,
+        choices: dict[str, tuple[str, ...]] | None = None,
+    ) -> dict[str, PackageRecord] | str:
+        """The records by name, or rattler's explanation why there are none."""
+        invented = dict(choices or {})
+        if strict:
+            # rattler looks for a directly requested spec past the first channel that has the name; for a dependency
+            # it does not. So that strict means strict, the request itself becomes a package.
+            invented[_REQUEST] = tuple(specs)
+        try:
+            answer = await rattler.solve(
+                [*self._sources, *([_Invented(invented, whole=_REQUEST)] if invented else [])],
+                [rattler.MatchSpec(spec) for spec in ((_REQUEST,) if strict else specs)],
+                platforms=[self._request.subdir, "noarch"],  # type: ignore[list-item]  # any subdir, as text
+                locked_packages=[record_to_rattler(record) for record in question.preferred],
+                virtual_packages=self._virtual,
+                channel_priority=rattler.ChannelPriority.Strict if strict else rattler.ChannelPriority.Disabled,
+                constraints=[rattler.MatchSpec(spec) for spec in question.constraints],
+                channel_relations="disabled",
+                add_pip_as_python_dependency=self._add_pip,
+            )
+        except SolverError as error:
+            return str(error).strip()
+        found = {record.name.normalized: record_from_rattler(record) for record in answer}
+        found.pop(_REQUEST, None)
+        return found
+
+
+@lru_cache(maxsize=32)
+def _open(repodata: Repodata) -> rattler.SparseRepoData:
+    return rattler.SparseRepoData(rattler.Channel(repodata.channel), repodata.subdir, repodata.path)
+
+
+class _Invented(RepoDataSource):
+    """A source of packages that exist nowhere else.
+
+    Of each choice there is one version for every rung of its ladder, which needs that rung, and one below that needs
+    nothing. The package named `whole` has a single version that needs everything at once.
+    """
+
+    def __init__(self, ladders: dict[str, tuple[str, ...]], *, whole: str) -> None:
+        self._records = {
+            name: [_invented(name, 1, list(rungs))]
+            if name == whole
+            else [*(_invented(name, len(rungs) - n, [rung]) for n, rung in enumerate(rungs)), _invented(name, 0, [])]
+            for name, rungs in ladders.items()
+        }
+
+    async def fetch_package_records(self, platform: Any, name: Any) -> list[Any]:
+        """The records of one invented name."""
+        return self._records.get(name.normalized, []) if str(platform) == "noarch" else []
+
+    def package_names(self, platform: Any) -> list[str]:
+        """Every invented name."""
+        return list(self._records) if str(platform) == "noarch" else []
+
+
+def _invented(name: str, version: int, depends: list[str]) -> Any:
+    package = rattler.PackageRecord(
+        name, rattler.VersionWithSource(str(version)), rattler.BuildString("0"), 0, "noarch", depends=depends
+    )
+    fn = f"{name}-{version}-0.conda"
+    return rattler.RepoDataRecord(
+        package, file_name=fn, url=f"file:///invented/noarch/{fn}", channel="file:///invented"
+    )
+
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Progress: TypeAlias = Callable[[str], None]
+    Ladder: TypeAlias = Callable[[PackageRecord], tuple[str, ...]]

@@ -1,0 +1,75 @@
+"""Why a package moved: each sentence names the line that forced it, or says that none did."""
+
+from planner.diff import diff
+from planner.model import PackageRecord, Request
+from planner.reasons import explain_changes
+
+
+def record(name, version="1.0", build="0", depends=(), **more):
+    return PackageRecord(name, version, build, depends=tuple(depends), **more)
+
+
+PY310, PY311 = record("python", "3.10.1"), record("python", "3.11.1")
+CONDA = record("conda", "4.10.3", "py310_0", ["python >=3.10,<3.11.0a0"])
+SIX = record("six", "1.16.0", "py_0", ["python"], noarch="python")
+PIP = record("pip", "21.1", "py310_0", ["python >=3.10,<3.11.0a0"])
+PIP311 = record("pip", "21.1", "py311_0", ["python >=3.11,<3.12.0a0"])
+
+
+def reasons(before, after, *specs, operation="install", channel=(), fresh=()):
+    request = Request(operation, specs)
+    explained = explain_changes(
+        diff(before, after, frozenset()),
+        after,
+        request,
+        kept_fresh=fresh,
+        candidates=lambda name: [item for item in channel if item.name == name],
+    )
+    return {change.name: change.reason for change in explained}
+
+
+def test_a_python_minor_moves_everything_bound_to_it():
+    found = reasons([PY310, CONDA, SIX, PIP], [PY311, SIX, PIP311], "python=3.11", channel=[CONDA, PIP311])
+    assert found == {
+        "python": "asked for: python=3.11",
+        "conda": "conda 4.10.3 py310_0 requires python >=3.10,<3.11.0a0, which python 3.11.1 does not meet; "
+        "no build of conda for python 3.11 in the channels",
+        "six": "noarch python package, linked again for python 3.11",
+        "pip": "pip 21.1 py310_0 requires python >=3.10,<3.11.0a0, which python 3.11.1 does not meet",
+    }
+
+
+def test_what_leaves_with_what_it_needs():
+    found = reasons([CONDA, PY310], [CONDA], "python", operation="remove")
+    assert found == {"python": "removal asked for: python"}
+    user = record("user", depends=["gone"])
+    assert reasons([user, record("gone")], [], "gone", operation="remove")["user"] == (
+        "user 1.0 0 requires gone, and gone would not be there; the channels have no build of user"
+    )
+
+
+def test_a_constraint_excludes():
+    old = PackageRecord("mkl", "1.0", "0", constrains=("blas <2",))
+    blas = record("blas", "2.0")
+    assert reasons([old], [blas], "blas", channel=[old])["mkl"].startswith("mkl 1.0 0 excludes blas 2.0")
+
+
+def test_a_new_package_is_named_with_who_needs_it():
+    user = record("user", depends=["lib >=2"])
+    assert reasons([], [user, record("lib", "2.0")], "user") == {
+        "user": "asked for: user",
+        "lib": "user 1.0 0 requires lib >=2",
+    }
+
+
+def test_an_old_build_that_another_package_will_not_have():
+    user = record("user", "2.0", depends=["lib >=2"])
+    assert reasons([record("lib", "1.0")], [user, record("lib", "2.0")], "user")["lib"] == "user 2.0 0 requires lib >=2"
+
+
+def test_where_no_constraint_forces_it_the_reason_says_so():
+    before, after = [record("a")], [record("a", "2.0")]
+    assert reasons(before, after, "b") == {"a": "the solver's choice: no constraint forces it"}
+    assert reasons(before, after, "b", fresh=["a"]) == {"a": "kept up to date by conda with every change"}
+    assert reasons(before, after, operation="update-all") == {"a": "everything was asked to be updated"}
+    assert reasons(before, [], "b") == {"a": "the solver's choice: no requirement of its own is broken"}
