@@ -1,0 +1,39 @@
+"""The catalogue: every rule, sorted by id, listed by hand so that nothing runs that nobody put here.
+
+A rule is one file, `<id>_<slug>.py`: its docstring is its page, `check` yields findings, `RULE` is its value. How
+findings are ordered and weighed is `planner.judge`'s business.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rules import (
+    abi001_python_minor,
+    base001_conda_lost,
+    chg001_dropped,
+    chg002_downgrade,
+    chg003_channel_switch,
+    gpu001_gpu_to_cpu,
+    gpu005_host_unknown,
+    pip001_orphaned,
+)
+
+if TYPE_CHECKING:
+    from planner.rule import Rule
+
+RULES: tuple[Rule, ...] = (
+    abi001_python_minor.RULE,
+    base001_conda_lost.RULE,
+    chg001_dropped.RULE,
+    chg002_downgrade.RULE,
+    chg003_channel_switch.RULE,
+    gpu001_gpu_to_cpu.RULE,
+    gpu005_host_unknown.RULE,
+    pip001_orphaned.RULE,
+)
+
+
+def rule_by_id(rule_id: str) -> Rule | None:
+    """The rule of that id, in whatever case it is written; None when the catalogue has none."""
+    return next((rule for rule in RULES if rule.id == rule_id.upper()), None)

@@ -1,0 +1,238 @@
+"""BASE001 conda-lost: after the change base has no working conda.
+
+What it checks:
+    In base, where conda is installed: whether after the change conda is there, with the solver it has now, with everything
+    they require, and all of it built for the planned python.
+
+Why it matters:
+    Base's conda manages every environment of the installation. Without it there is no tool left to repair
+    base, to go back, or to change any other environment.
+
+How it decides:
+    From conda, and conda-libmamba-solver where it is installed, along `depends` through all packages after the change:
+    each requirement must be met by one of them, and each package must be usable by the planned python.
+
+Evidence and limits:
+    Read from the records after the change. Unverified: requirements that cannot be read, a conda whose record names no
+    requirements at all, and packages of which it is not certain which python they were built for. What was
+    unmet before the change is marked as such. Plugins of conda other than its solver are not followed.
+
+Example:
+    `micromamba install python=3.10` in a base of 2021 removes conda 4.10.3, which has no build for python 3.10.
+
+What to do:
+    Leave base as it is, and make a new environment with the python you need.
+
+References:
+    conda/conda#9907, conda/conda#9672, conda/conda#6601, conda/conda-libmamba-solver#442.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from planner.model import Edge, Evidence, Severity
+from planner.pyabi import meta_path, mismatch, split_spec
+from planner.rule import Rule, finding
+from planner.versions import matches, minor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from planner.model import EdgeStatus, Finding, PackageRecord, RecordFiles
+    from planner.rule import RuleContext
+
+_SOLVER = "conda-libmamba-solver"
+_REMEDY = "leave base as it is and make a new environment for this request"
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """One reason why conda would not run, comparable between before and after."""
+
+    text: str
+    consumer: str
+    provider: str
+    kind: Literal["python_abi", "depends"]
+    requirement: str
+    certain: bool
+    evidence: Evidence
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What makes it the same fault before and after, whatever the versions are."""
+        return (self.consumer, self.provider, self.requirement)
+
+
+def check(ctx: RuleContext) -> Iterator[Finding]:
+    """A finding about conda when it leaves or cannot run, and one about its solver when only that leaves."""
+    conda = ctx.before_record("conda")
+    if not ctx.is_base or ctx.after is None or conda is None:
+        return
+    after = {record.name: record for record in ctx.after}
+    if "conda" not in after:
+        yield _gone(ctx, conda, "conda itself is removed: base would have no conda")
+        return
+    solver = ctx.before_record(_SOLVER)
+    if solver is not None and _SOLVER not in after and not _requires(after["conda"], _SOLVER):
+        yield _gone(ctx, solver, f"{_SOLVER}, the solver of this conda, is removed")
+    faults = _faults(after, ctx.python_minor_after, _files_of(ctx), windows=ctx.on_windows)
+    before = {record.name: record for record in ctx.environment.records}
+    known = {fault.key for fault in _faults(before, ctx.python_minor_before, ctx.files, windows=ctx.on_windows)}
+    fresh = [fault for fault in faults if fault.key not in known]
+    if faults:
+        yield _cannot_run(ctx, fresh or faults, pre_existing=not fresh)
+
+
+def _gone(ctx: RuleContext, record: PackageRecord, message: str) -> Finding:
+    evidence = Evidence("metadata", meta_path(record), f"{record.label} is unlinked and nothing replaces it")
+    return finding(
+        ctx,
+        "BASE001",
+        Severity.BLOCK,
+        f"conda:{record.name}",
+        message,
+        _REMEDY,
+        predicts="gone",
+        evidence=(evidence, *(edge.evidence[0] for edge in _edges_of_gone(ctx, record))),
+        edges=_edges_of_gone(ctx, record),
+    )
+
+
+def _edges_of_gone(ctx: RuleContext, record: PackageRecord) -> tuple[Edge, ...]:
+    """What ties the package that leaves to the old python, where the planned one does not meet it."""
+    python = ctx.after_record("python")
+    return tuple(
+        Edge(
+            f"conda:{record.name}",
+            "conda:python",
+            "python_abi",
+            spec,
+            "removed",
+            (Evidence("metadata", meta_path(record), f"depends: {spec}"),),
+        )
+        for spec in record.depends
+        if split_spec(spec)[0] == "python" and python is not None and matches(spec, python) is False
+    )
+
+
+def _cannot_run(ctx: RuleContext, faults: list[_Fault], *, pre_existing: bool) -> Finding:
+    certain = any(fault.certain for fault in faults)
+    shown = sorted(faults, key=lambda fault: not fault.certain)
+    more = f", and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+    texts = "; ".join(fault.text for fault in shown[:_SHOWN]) + more
+    return finding(
+        ctx,
+        "BASE001",
+        Severity.BLOCK,
+        "conda:conda",
+        f"conda stays, but cannot run: {texts}" if certain else f"whether conda can still run is not known: {texts}",
+        _REMEDY,
+        predicts="run",
+        certain=certain,
+        evidence=[fault.evidence for fault in shown],
+        edges=[
+            Edge(fault.consumer, fault.provider, fault.kind, fault.requirement, _status(fault), (fault.evidence,))
+            for fault in shown
+        ],
+        pre_existing=pre_existing,
+    )
+
+
+def _status(fault: _Fault) -> EdgeStatus:
+    return "broken" if fault.certain else "unverified"
+
+
+def _files_of(ctx: RuleContext) -> Callable[[PackageRecord], RecordFiles | None]:
+    """The files of what stays; what is new has none yet."""
+    kept = {record.name: record for record in ctx.kept}
+    return lambda record: ctx.files(kept[record.name]) if record.name in kept else None
+
+
+def _faults(
+    records: Mapping[str, PackageRecord],
+    python: str | None,
+    files: Callable[[PackageRecord], RecordFiles | None],
+    *,
+    windows: bool,
+) -> list[_Fault]:
+    """All reasons why conda would not run among `records`, in the order in which requirements lead to them."""
+    queue = [records[name] for name in ("conda", _SOLVER) if name in records]
+    seen = {record.name for record in queue}
+    faults: list[_Fault] = []
+    if "conda" in records and not records["conda"].depends:
+        faults.append(_no_requirements(records["conda"]))
+    while queue:
+        record = queue.pop(0)
+        faults += _misbuilt(record, python, files, windows=windows)
+        for spec in record.depends:
+            name = split_spec(spec)[0]
+            if name.startswith("__"):
+                continue
+            provider = records.get(name)
+            fault = _unmet(record, spec, name, provider)
+            if fault is not None:
+                faults.append(fault)
+            if provider is not None and name not in seen:
+                seen.add(name)
+                queue.append(provider)
+    return faults
+
+
+def _misbuilt(
+    record: PackageRecord,
+    python: str | None,
+    files: Callable[[PackageRecord], RecordFiles | None],
+    *,
+    windows: bool,
+) -> Iterator[_Fault]:
+    wrong = mismatch(record, python, files(record), windows=windows) if python is not None else None
+    if wrong is None:
+        return
+    verb = "is" if wrong.certain else "looks"
+    yield _Fault(
+        f"{record.label} {verb} built for python {wrong.built_for}, not {python}",
+        f"conda:{record.name}",
+        "conda:python",
+        "python_abi",
+        wrong.requirement,
+        wrong.certain,
+        wrong.evidence,
+    )
+
+
+def _unmet(record: PackageRecord, spec: str, name: str, provider: PackageRecord | None) -> _Fault | None:
+    met = matches(spec, provider) if provider is not None else False
+    if met:
+        return None
+    if provider is None:
+        text = f"{record.name} requires {spec}, and {name} would not be there"
+    elif met is None:
+        text = f"whether {name} {provider.version} meets {spec}, which {record.name} requires, cannot be read"
+    else:
+        found = minor(provider.version) if name == "python" else provider.version
+        text = f"{record.name} requires {spec}, which {name} {found} does not meet"
+    evidence = Evidence("metadata", meta_path(record), f"depends: {spec}")
+    kind: Literal["python_abi", "depends"] = "python_abi" if name in {"python", "python_abi"} else "depends"
+    return _Fault(text, f"conda:{record.name}", f"conda:{name}", kind, spec, met is False, evidence)
+
+
+def _no_requirements(conda: PackageRecord) -> _Fault:
+    evidence = Evidence("metadata", meta_path(conda), "depends: none")
+    text = f"the record of conda {conda.version} names no requirements, though conda has some"
+    return _Fault(text, "conda:conda", "conda:python", "depends", "", certain=False, evidence=evidence)
+
+
+def _requires(record: PackageRecord, name: str) -> bool:
+    return any(split_spec(spec)[0] == name for spec in record.depends)
+
+
+RULE = Rule(
+    id="BASE001",
+    name="conda-lost",
+    title="After the change base has no working conda",
+    severity=Severity.BLOCK,
+    check=check,
+)
