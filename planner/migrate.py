@@ -1,0 +1,160 @@
+"""The migration plan: a new environment beside the old one, in ordered steps that end with the GPU verification.
+
+The old environment is never written to; each step that makes something says how to check it and how to take it back.
+Commands are argv tuples for conda, mamba or micromamba as the installation has them. What comes along is decided in
+`planner.carry` and `planner.pip_layer`, the steps are in `planner.migration_steps`, the texts of files in
+`planner.artifacts`. Nothing is run or read here: what
+only the disk can tell (whether the new prefix is free) is a check of the first step.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from planner import artifacts
+from planner.carry import asked_for, new_environment_specs, stays_in_base
+from planner.errors import InputError
+from planner.migration_steps import Move, Tool, all_steps, follow_up, in_prefix, join, modules, rollback
+from planner.model import Install, Migration, SolveRequest
+from planner.pip_layer import pip_layer
+from planner.versions import compare, minor, spec_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from planner.model import (
+        ChannelPriority,
+        Environment,
+        Host,
+        Installation,
+        Repodata,
+        Request,
+        Solution,
+    )
+
+__all__ = ["new_environment_request", "new_environment_specs", "plan_migration"]
+
+_SHA256_SINCE = {"conda": "24.9.0", "mamba": "2.0.0"}  # before, `#sha256:` in a lock is an error
+
+
+def new_environment_request(
+    specs: Sequence[str],
+    repodata: tuple[Repodata, ...],
+    host: Host,
+    subdir: str,
+    channel_priority: ChannelPriority,
+) -> SolveRequest:
+    """The second question for an engine: these specs in an empty prefix."""
+    return SolveRequest(
+        installed=(),
+        jobs=tuple(Install(spec) for spec in specs),
+        repodata=repodata,
+        virtual_packages=host.virtual_packages,
+        subdir=subdir,
+        channel_priority=channel_priority,
+    )
+
+
+def plan_migration(
+    *,
+    environment: Environment,
+    installation: Installation,
+    is_base: bool,
+    request: Request,
+    host: Host,
+    solution: Solution,
+    name: str | None,
+    planned_python: str | None,
+) -> Migration:
+    """The plan for moving `environment` to a new one that holds `solution`.
+
+    `name` is the new environment's; without it, one that is free in the installation is chosen. Raises `InputError`
+    for a name that is taken or cannot be one.
+    """
+    root, windows = installation.root, host.subdir.startswith("win-")
+    chosen = _free_name(environment, installation, name, planned_python)
+    base = next((other for other in installation.environments if other.prefix == root), None)
+    move = Move(
+        old=environment,
+        is_base=is_base,
+        name=chosen,
+        prefix=join(root, "envs", chosen),
+        subdir=host.subdir,
+        specs=new_environment_specs(environment, is_base, request),
+        solution=solution,
+        pip=pip_layer(environment, solution.records, planned_python, windows=windows),
+        root=root,
+        root_python=in_prefix(root, "python", windows=windows) if base and base.python else None,
+        tool=_tool(request, root, base, windows=windows),
+    )
+    return Migration(
+        name=move.name,
+        prefix=move.prefix,
+        steps=all_steps(move),
+        artifacts=_artifacts(move, request),
+        follow_up=follow_up(move),
+        rollback=(rollback(move),),
+        download_bytes=sum(record.size or 0 for record in solution.records),
+    )
+
+
+def _artifacts(move: Move, request: Request) -> tuple[tuple[str, str], ...]:
+    records = move.solution.records
+    present = {record.name for record in records}
+    lost = [spec for spec in move.specs if spec_name(spec) not in present]
+    notes = [f"The requested packages of {move.old.name} in a new environment; explicit.txt has every package."]
+    if lost:
+        notes.append(f"Asked for, and not in the new environment: {'; '.join(lost)}")
+    if not move.old.history.specs:
+        notes.append("The history names no package: those that no other package needs stand for what was asked for.")
+    staying = sorted(set(asked_for(move.old)) & stays_in_base(move.old)) if move.is_base else []
+    if staying:
+        notes.append(f"Asked for in base and staying there: {', '.join(staying)}")
+    channels = request.channels or tuple(dict.fromkeys(record.channel for record in records if record.channel))
+    texts = {
+        "environment.yml": artifacts.environment_yml(
+            move.name, channels, records, [spec_name(spec) for spec in move.specs], move.pip.lines, notes
+        ),
+        "explicit.txt": artifacts.explicit_lock(records, move.subdir, sha256=move.tool.sha256),
+        "requirements.txt": move.pip.text,
+        "verify_gpu.py": artifacts.script("probe.py"),
+    }
+    if modules(move):
+        texts["smoke_test.py"] = artifacts.script("smoke.py")
+    return tuple(sorted(texts.items()))
+
+
+def _tool(request: Request, root: str, base: Environment | None, *, windows: bool) -> Tool:
+    """What the installation makes environments with; micromamba where it has neither conda nor mamba of its own."""
+    wanted = ("mamba", "conda") if request.tool == "mamba" else ("conda", "mamba")
+    for name in wanted:
+        record = base.record(name) if base else None
+        if record is not None:
+            recent = compare(record.version, _SHA256_SINCE[name]) >= 0
+            if windows and name == "mamba" and recent:  # a program of its own since 2.0
+                return Tool(name, join(root, "Library", "bin", "mamba.exe"), sha256=True)
+            return Tool(name, in_prefix(root, name, windows=windows), sha256=recent)
+    return Tool("micromamba", "micromamba", sha256=False)
+
+
+def _free_name(
+    environment: Environment, installation: Installation, name: str | None, planned_python: str | None
+) -> str:
+    taken = {other.name for other in installation.environments} | {
+        re.split(r"[\\/]", other.prefix)[-1] for other in installation.environments
+    }
+    if name is not None:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]*", name) or name in {"base", "root"}:
+            raise InputError(f"{name!r} cannot be the name of a new environment: use letters, digits and . _ + -")
+        if name in taken:
+            raise InputError(f"{name!r} is the name of an environment of this installation: choose another with --name")
+        return name
+    last = re.sub(r"[^A-Za-z0-9._+-]", "-", re.split(r"[\\/]", environment.name.rstrip("\\/"))[-1]).strip("-.") or "env"
+    moves = planned_python and environment.python and minor(planned_python) != minor(environment.python)
+    stem = f"{last}-py{minor(planned_python).replace('.', '')}" if moves and planned_python else f"{last}-new"
+    number, candidate = 1, stem
+    while candidate in taken:
+        number += 1
+        candidate = f"{stem}-{number}"
+    return candidate

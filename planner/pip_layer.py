@@ -1,0 +1,226 @@
+"""What pip put into an environment, as a requirements file for a new one: class by class, and what cannot come along.
+
+A distribution that conda provides in the new environment is left out, so that none has two owners. Everything left out
+stands in the file as a comment with its reason. Names, versions and URLs come from packages and are not trusted: what
+is not plainly one becomes a comment, and no text can start a line of its own. Pure: nothing is looked up in an index.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit
+
+from planner.carry import depends_names
+from planner.versions import minor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from planner.model import Environment, PackageRecord, PipDist
+
+# Conda packages whose distribution has another name. Names that agree after normalising need no line.
+_DIST_NAMES = {
+    "brotli-python": "brotli",
+    "dask-core": "dask",
+    "matplotlib-base": "matplotlib",
+    "msgpack-python": "msgpack",
+    "py-opencv": "opencv-python",
+    "py-xgboost": "xgboost",
+    "pytables": "tables",
+    "pytorch": "torch",
+    "pytorch-cpu": "torch",
+    "pytorch-gpu": "torch",
+    "tensorflow-base": "tensorflow",
+}
+_TORCH = frozenset({"torch", "torchaudio", "torchvision"})
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
+_TORCH_INDEX = "https://download.pytorch.org/whl/"
+
+
+@dataclass(frozen=True, slots=True)
+class PipLayer:
+    """The pip layer of a new environment.
+
+    `lines` are what pip is given, `carried` the dists behind them; `left` is (dist, reason) for each that does not
+    come along by itself. `rebuilt` are the carried ones whose present files fit the old python alone. `text` is the
+    whole requirements file.
+    """
+
+    lines: tuple[str, ...]
+    carried: tuple[PipDist, ...]
+    left: tuple[tuple[PipDist, str], ...]
+    rebuilt: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The requirements file: pip's lines, then what is left out and why, as comments."""
+        out = ["# What pip had installed, for the new environment.", *self.lines]
+        if not self.lines:
+            out.append("# Nothing is left for pip to install.")
+        if self.rebuilt:
+            out += ["#", "# Compiled for the old python; pip has to find or build a file for the new one:"]
+            out += [f"#   {one_line(name)}" for name in self.rebuilt]
+        if self.left:
+            out += ["#", "# Not installed by this file:"]
+            out += [f"#   {one_line(dist.name)} {one_line(dist.version)}: {one_line(why)}" for dist, why in self.left]
+        return "\n".join(out) + "\n"
+
+
+def pip_layer(
+    environment: Environment, records: Iterable[PackageRecord], planned_python: str | None, *, windows: bool
+) -> PipLayer:
+    """Sort the pip dists of `environment` into what pip can install beside `records`, and what it cannot."""
+    provided = provided_dists(environment, records)
+    own = minor(environment.python) if environment.python else None
+    lines: list[str] = []
+    indexes: set[str] = set()
+    carried: list[PipDist] = []
+    left: list[tuple[PipDist, str]] = []
+    seen: set[str] = set()
+    # A name can lie in several folders; the one that the environment's own python sees counts.
+    for dist in sorted(environment.pip_dists, key=lambda dist: (dist.name, dist.python != own, dist.metadata_path)):
+        stale = not windows and own is not None and dist.python is not None and dist.python != own
+        if dist.name in seen and stale:
+            continue
+        if stale:
+            why = (
+                f"it lies in the folder of python {dist.python}, which the environment's own python {own} does not see"
+            )
+            left.append((dist, why))
+            continue
+        if dist.name in seen:
+            left.append((dist, "a second copy of it was installed over the first"))
+            continue
+        seen.add(dist.name)
+        if dist.name in provided:
+            left.append((dist, f"conda provides it in the new environment, as {provided[dist.name]}"))
+            continue
+        line, why = _line(dist, planned_python)
+        if line is None:
+            left.append((dist, why))
+            continue
+        lines.append(line)
+        carried.append(dist)
+        index = _torch_index(dist)
+        if index:
+            indexes.add(f"--extra-index-url {index}")
+    moves = own is not None and planned_python is not None and minor(planned_python) != own
+    rebuilt = tuple(dist.name for dist in carried if moves and dist.kind == "tagged")
+    return PipLayer((*sorted(indexes), *lines), tuple(carried), tuple(left), rebuilt)
+
+
+def provided_dists(environment: Environment, records: Iterable[PackageRecord]) -> dict[str, str]:
+    """Normalised distribution name -> label of the conda record that brings it, as far as names and today's owners tell."""
+    owned: dict[str, list[str]] = {}
+    for dist in environment.dists:
+        if dist.owner is not None:
+            owned.setdefault(dist.owner, []).append(dist.name)
+    provided: dict[str, str] = {}
+    for record in records:
+        names = owned.get(record.name, [])
+        if record.name in _DIST_NAMES:
+            names = [*names, _DIST_NAMES[record.name]]
+        elif record.noarch == "python" or "python" in depends_names(record):
+            names = [*names, normalised(record.name)]
+        for name in names:
+            provided.setdefault(name, record.label)
+    return provided
+
+
+def normalised(name: str) -> str:
+    """A distribution's name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def one_line(text: str) -> str:
+    """Text with line breaks and other control characters written as escapes."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
+def _line(dist: PipDist, planned_python: str | None) -> tuple[str | None, str]:
+    """The line for pip, or None and why there is none."""
+    if not _NAME.fullmatch(dist.name):
+        return None, "its name is not one that pip accepts"
+    if dist.direct_url is not None:
+        return _direct(dist)
+    if not _VERSION.fullmatch(dist.version) or not _is_pep440(dist.version):
+        return None, "its version is not one that pip accepts"
+    if planned_python and not _accepts(dist.requires_python, planned_python):
+        return None, f"this version says Requires-Python {dist.requires_python}, and the new python is {planned_python}"
+    if "+" in dist.version and _torch_index(dist) is None:
+        return None, "a local version: no public index has it; install it from where it was built"
+    return f"{dist.name}=={dist.version}", ""
+
+
+def _direct(dist: PipDist) -> tuple[str | None, str]:
+    """The line for a dist that was not installed from an index."""
+    source = dist.direct_url
+    assert source is not None  # noqa: S101 -- the caller has looked
+    url = _safe_url(source.url)
+    if url is None:
+        return None, "the place it was installed from cannot be written down safely (credentials, a query, or no URL)"
+    local = url.startswith("file:")
+    if source.kind == "vcs":
+        return None, f"installed from the repository {url}; the commit is in {dist.metadata_path}/direct_url.json"
+    if source.editable:
+        return (f"-e {url}", "") if local else (None, f"an editable install from {url}")
+    if local and source.kind == "dir":
+        return None, f"installed from the folder {url}; if that is still there: {dist.name} @ {url}"
+    if local:
+        return None, f"installed from the file {url}; if that is still there and fits: {dist.name} @ {url}"
+    if dist.kind == "tagged" and url.endswith(".whl"):
+        return None, f"installed from {url}, a wheel for the old python"
+    return f"{dist.name} @ {url}", ""
+
+
+def _safe_url(text: str) -> str | None:
+    """The URL with nothing in it that a requirements file gives a meaning to; None with secrets in it, or no scheme."""
+    if not text.isprintable():
+        return None
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return None
+    if not parts.scheme or not (parts.netloc or parts.path.startswith("/")):
+        return None
+    if "@" in parts.netloc or parts.query or parts.fragment or re.search(r"[^A-Za-z0-9.:\[\]_-]", parts.netloc):
+        return None
+    path = quote(unquote(parts.path), safe="/:+@,=~!()")
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def _is_pep440(version: str) -> bool:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        Version(version)
+    except InvalidVersion:
+        return False
+    return True
+
+
+def _accepts(requires_python: str | None, planned: str) -> bool:
+    """Whether Requires-Python admits the planned python; what cannot be read does not stand in the way."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.version import InvalidVersion
+
+    if not requires_python:
+        return True
+    # An X.Y alone (`3.11`) stands for some release of it: `>=3.11.2` must not turn it away.
+    release = planned if planned.count(".") > 1 else f"{planned}.99"
+    try:
+        return SpecifierSet(requires_python).contains(release, prereleases=True)
+    except (InvalidSpecifier, InvalidVersion):
+        return True
+
+
+def _torch_index(dist: PipDist) -> str | None:
+    """PyTorch's own index for a build of its family with a flavour in its version (`2.1.0+cu118`)."""
+    flavour = dist.version.partition("+")[2]
+    known = (
+        dist.name in _TORCH and dist.direct_url is None and re.fullmatch(r"cpu|cu\d{2,3}|rocm\d+(?:\.\d+)*", flavour)
+    )
+    return _TORCH_INDEX + flavour if known else None

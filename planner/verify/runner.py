@@ -1,0 +1,260 @@
+"""Runs the GPU probe with the interpreter of the environment being verified, and makes a typed answer of what comes back.
+
+The probe travels over standard input and its answer over a temporary file, so that nothing is written into the
+environment. Whatever the interpreter does (crash, hang, print nonsense) becomes a result with a reason; only a prefix
+that cannot be verified at all is an `InputError`. What the probe looks at is `planner.verify.probe`'s business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import IO, Any, Literal, TypeAlias, cast, get_args
+
+from planner.errors import InputError
+
+Status: TypeAlias = Literal["pass", "fail", "no-gpu", "no-framework"]
+
+_FORMAT, _VERSION = "planner-gpu-probe", 1
+_ANSWER_LIMIT = 1_000_000  # bytes; a true answer has a few thousand
+_OLDEST = (3, 6)  # the oldest python that can read the probe
+_NO_PYTHON = (99, 0)  # newer than any, so that it is never too old
+_WORDS_LIMIT = 4_000  # bytes of standard error that are looked at for its last words
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """What the verification of one environment found.
+
+    `code` names the reason for programs (`cpu-only-build`, `no-driver`, `timeout` ...), `reason` is one sentence for
+    people. `data` is the probe's own report as JSON text, empty when there is none.
+    """
+
+    prefix: str
+    status: Status
+    code: str
+    reason: str
+    data: str = ""
+
+
+def probe_source() -> str:
+    """The text of the probe: what is sent to the interpreter, and the artifact `verify_gpu.py` of a plan."""
+    return files("planner.verify").joinpath("probe.py").read_text(encoding="utf-8")
+
+
+def verify_environment(prefix: str, subdir: str | None = None, *, timeout: float = 300) -> VerifyResult:
+    """Run the probe in `prefix`; `timeout` is in seconds, after which its whole process group is killed.
+
+    `subdir` tells the environment's platform where it is not this machine's. Raises `InputError` when `prefix` is no
+    folder, or is neither a conda environment nor one with an interpreter.
+    """
+    windows = subdir.startswith("win-") if subdir else os.name == "nt"
+    if not os.path.isdir(prefix):
+        raise InputError(f"{prefix}: there is no such folder, so nothing can be verified there")
+    python = os.path.join(prefix, "python.exe") if windows else os.path.join(prefix, "bin", "python")
+    if not os.path.exists(python):
+        return _without_python(prefix, python)
+    if _python_record(prefix) < _OLDEST:
+        return _with_old_python(prefix, windows=windows)
+    with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as words:
+        source.write(probe_source().encode("utf-8"))
+        source.seek(0)
+        try:
+            process = subprocess.Popen(  # noqa: S603 -- the environment's own interpreter is what is being verified
+                [python, "-I", "-B", "-"],
+                stdin=source,
+                stdout=answer,
+                stderr=words,
+                env=_environ(prefix, windows=windows),
+                cwd=tempfile.gettempdir(),  # a core dump must not land in the environment
+                start_new_session=os.name == "posix",
+            )
+        except OSError as error:
+            reason = f"{python} cannot be started: {error.strerror or error}"
+            return VerifyResult(prefix, "fail", "not-started", reason)
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            reason = f"the probe was not done after {timeout:g} seconds and was stopped{_last_words(words)}"
+            return VerifyResult(prefix, "fail", "timeout", reason)
+        finally:
+            _kill_group(process)
+        data = _decode(answer)
+        if data is not None:
+            text = json.dumps(data, sort_keys=True)
+            return VerifyResult(prefix, data["status"], _text(data, "code"), _text(data, "reason"), text)
+        return _without_answer(prefix, code, _last_words(words))
+
+
+def exit_code(result: VerifyResult, *, require_gpu: bool, cpu_ok: bool) -> int:
+    """The contract's exit code: 0 pass, 20 fail, 40 no GPU and neither option.
+
+    Without a GPU framework there is nothing to verify, which passes unless a GPU is required. Where the only
+    frameworks are ones that the probe does not know, nothing was verified: that counts as no GPU does.
+    """
+    if result.status in {"pass", "fail"}:
+        return 0 if result.status == "pass" else 20
+    if require_gpu:
+        return 20
+    if cpu_ok or (result.status == "no-framework" and result.code != "only-other-frameworks"):
+        return 0
+    return 40
+
+
+def to_json(result: VerifyResult) -> str:
+    """The result as one JSON object: the probe's report under `probe`, null where it gave none."""
+    value = {
+        "format": "planner-gpu-verification",
+        "version": 1,
+        "prefix": result.prefix,
+        "status": result.status,
+        "code": result.code,
+        "reason": result.reason,
+        "probe": json.loads(result.data) if result.data else None,
+    }
+    return json.dumps(value, indent=2, sort_keys=True)
+
+
+def render_result(result: VerifyResult) -> str:
+    """The result in a few plain lines, for a terminal; what the probe said is made printable."""
+    heads = {
+        "pass": "GPU verified",
+        "fail": "GPU verification failed",
+        "no-gpu": "No GPU",
+        "no-framework": "Not verified" if result.code == "only-other-frameworks" else "Verification passed",
+    }
+    lines = [f"{heads[result.status]}: {result.reason}", f"  environment  {result.prefix}"]
+    if result.data:
+        lines += _facts(json.loads(result.data))
+    return "\n".join(_printable(line) for line in lines)
+
+
+def _facts(data: dict[str, Any]) -> list[str]:
+    """The lines on what the probe saw; a report from a foreign interpreter may lack any of it."""
+    python, torch, driver = (_dict(data.get(key)) for key in ("python", "torch", "driver"))
+    lines = [f"  python       {python.get('version')}"]
+    if torch:
+        build = f"CUDA {torch.get('cuda')}" if torch.get("cuda") else f"HIP {torch.get('hip')}"
+        build = build if torch.get("cuda") or torch.get("hip") else "CPU only"
+        cudnn = f", cuDNN {torch.get('cudnn')}" if torch.get("cudnn") else ""
+        lines.append(f"  torch        {torch.get('version')} ({build}{cudnn})")
+        seen = f"{driver.get('version') or 'version not known'}, offers CUDA {driver.get('cuda') or 'not known'}"
+        present = driver.get("loaded") or driver.get("kernel")
+        lines.append(f"  driver       {seen if present else 'no NVIDIA driver seen'}")
+    if data.get("arch_list"):
+        lines.append(f"  built for    {' '.join(str(arch) for arch in data['arch_list'])}")
+    for device in data.get("devices") or []:
+        matmul = _dict(_dict(device).get("matmul"))
+        outcome = f"matrix product right (error {matmul.get('max_error')})" if matmul.get("ok") else matmul.get("error")
+        lines.append(
+            f"  GPU {device.get('index')}        {device.get('name')}, "
+            f"compute capability {device.get('compute_capability')}: {outcome}"
+        )
+    return lines
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _without_python(prefix: str, python: str) -> VerifyResult:
+    """The answer where there is no interpreter: right for an environment without python, broken for one with it."""
+    if not os.path.isdir(os.path.join(prefix, "conda-meta")):
+        raise InputError(f"{prefix}: there is no {python} and no conda-meta: this is not an environment")
+    if _python_record(prefix) != _NO_PYTHON:
+        return VerifyResult(prefix, "fail", "no-interpreter", f"python is installed, but {python} is not there")
+    reason = "no python is in this environment: there is nothing to verify"
+    return VerifyResult(prefix, "no-framework", "no-python", reason)
+
+
+def _with_old_python(prefix: str, *, windows: bool) -> VerifyResult:
+    """The answer for a python that cannot read the probe: whether torch is there is all that can be told."""
+    minor = ".".join(str(part) for part in _python_record(prefix))
+    folder = ("Lib", "site-packages") if windows else ("lib", f"python{minor}", "site-packages")
+    if os.path.isdir(os.path.join(prefix, *folder, "torch")):
+        reason = f"this environment's python is {minor}, and the probe needs 3.6 or newer"
+        return VerifyResult(prefix, "fail", "python-too-old", reason)
+    reason = f"no torch is in this environment of python {minor}: there is nothing to verify"
+    return VerifyResult(prefix, "no-framework", "no-framework", reason)
+
+
+def _python_record(prefix: str) -> tuple[int, int]:
+    """Major and minor of the python that conda installed there, by the name of its record; `_NO_PYTHON` without one."""
+    try:
+        names = os.listdir(os.path.join(prefix, "conda-meta"))
+    except OSError:
+        return _NO_PYTHON
+    found = [re.match(r"^python-(\d+)\.(\d+)[^-]*-[^-]*\.json$", name) for name in names]
+    return next(((int(match[1]), int(match[2])) for match in found if match), _NO_PYTHON)
+
+
+def _environ(prefix: str, *, windows: bool) -> dict[str, str]:
+    """The caller's environment without python's own variables; on Windows with the folders that hold its DLLs."""
+    environ = {name: value for name, value in os.environ.items() if not name.upper().startswith("PYTHON")}
+    if windows:
+        folders = [prefix, os.path.join(prefix, "Library", "bin"), os.path.join(prefix, "Scripts")]
+        environ["PATH"] = os.pathsep.join([*folders, environ.get("PATH", "")])
+    return environ
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End the probe and whatever it started; nothing happens to what has ended already."""
+    if sys.platform == "win32":
+        if process.poll() is None:
+            command = ["taskkill", "/T", "/F", "/PID", str(process.pid)]
+            subprocess.run(command, capture_output=True, check=False)  # noqa: S603 -- fixed words and a number
+            process.kill()
+    else:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)  # the group outlives its leader while a member lives
+    process.wait()
+
+
+def _decode(answer: IO[bytes]) -> dict[str, Any] | None:
+    """The probe's report, None for anything else."""
+    answer.seek(0)
+    raw = answer.read(_ANSWER_LIMIT + 1)
+    try:
+        data = json.loads(raw.decode("utf-8")) if len(raw) <= _ANSWER_LIMIT else None
+    except ValueError:
+        return None
+    if not isinstance(data, dict) or (data.get("format"), data.get("version")) != (_FORMAT, _VERSION):
+        return None
+    return data if data.get("status") in get_args(Status) else None
+
+
+def _without_answer(prefix: str, code: int, words: str) -> VerifyResult:
+    """The answer for an interpreter that ended without a report."""
+    if code < 0:
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = str(-code)
+        return VerifyResult(prefix, "fail", "crashed", f"the probe was ended by signal {name}{words}")
+    if code:
+        return VerifyResult(prefix, "fail", "no-answer", f"the probe ended with exit code {code} and no answer{words}")
+    return VerifyResult(prefix, "fail", "no-answer", f"the probe ended without an answer that can be read{words}")
+
+
+def _last_words(words: IO[bytes]) -> str:
+    """The last line of standard error, as the end of a sentence."""
+    size = words.seek(0, os.SEEK_END)
+    words.seek(max(0, size - _WORDS_LIMIT))
+    lines = [line.strip() for line in words.read().decode("utf-8", "replace").splitlines() if line.strip()]
+    return f"; its last words: {lines[-1]}" if lines else ""
+
+
+def _text(data: dict[str, Any], key: str) -> str:
+    return cast("str", data[key]) if isinstance(data.get(key), str) else "not said"
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
