@@ -1,0 +1,98 @@
+"""What a report is made of, before it is text: frozen sections of a few kinds of block.
+
+`planner.render.view` fills these, the renderers translate them, and neither knows the other. Texts are plain and
+still hold whatever came from outside: escaping them is each renderer's duty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Tone: TypeAlias = Literal["plain", "good", "warn", "bad", "unknown", "dim"]
+SHORT = 60  # rows that a rendering for a screen shows before it says how many are left
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading inside a section."""
+
+    text: str
+    tone: Tone = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Running text."""
+
+    text: str
+    tone: Tone = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Labels with their values."""
+
+    pairs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bullets:
+    """A list, under a label where it has one."""
+
+    items: tuple[str, ...]
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under headers, all of one length.
+
+    `short` is how many rows a rendering for a screen shows, saying how many are left; the others show all. `below` is
+    the index of the column that goes under its row where the width does not suffice.
+    """
+
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    short: int = SHORT
+    below: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """Commands to type: each a tuple of words that are quoted already; `continuation` ends a line that goes on."""
+
+    label: str
+    commands: tuple[tuple[str, ...], ...]
+    continuation: str = "\\"
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Text whose line breaks and indentation count, such as a solver's own explanation."""
+
+    text: str
+    short: int = SHORT
+
+
+Block: TypeAlias = Heading | Paragraph | Facts | Bullets | Table | Commands | Lines
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of the report; `id` is a stable name for links and tests."""
+
+    id: str
+    heading: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """The whole report: what it is about, the verdict in one sentence, and the sections in their order."""
+
+    title: str
+    verdict: str
+    headline: str
+    tone: Tone
+    sections: tuple[Section, ...]

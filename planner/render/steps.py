@@ -1,0 +1,130 @@
+"""The report's section on how to get what was asked for: recommendation, alternatives, steps, artifacts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from planner.render import words
+from planner.render.blocks import Bullets, Commands, Facts, Heading, Paragraph, Section
+from planner.render.escape import visible
+from planner.render.groups import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from planner.model import Alternative, Argv, Migration, Plan, Step
+    from planner.render.blocks import Block
+
+_UNITS = ("kB", "MB", "GB", "TB")
+_THOUSAND = 1000  # decimal units, as package indexes use
+
+
+def recommendation(plan: Plan) -> str:
+    """What to do, in one sentence."""
+    target = plan.target.name
+    if plan.recommendation == "migrate" and plan.migration is not None:
+        return (
+            f"Recommended: leave {target} as it is, make the new environment {plan.migration.name} beside it by the "
+            "steps below, and move over once its verification has passed."
+        )
+    if plan.recommendation == "in-place":
+        if plan.outcome == "no-change":
+            return "Recommended: nothing to do."
+        return f"Recommended: carry it out in {target} itself."
+    if plan.recommendation == "migrate":
+        return f"Recommended: leave {target} as it is, and make a new environment; this plan holds no steps for it."
+    return f"Recommended: do not proceed; leave {target} as it is."
+
+
+def section(plan: Plan) -> Section:
+    """The way to get what was asked for, or why there is none."""
+    blocks: list[Block] = [Paragraph(recommendation(plan))]
+    blocks.extend(_alternatives(plan))
+    if plan.migration is None:
+        blocks.append(Paragraph("There is no migration plan: no new environment that could be migrated to was found."))
+    else:
+        blocks.extend(_migration(plan.migration, plan.host.subdir))
+    return Section("migration", "How to get what was asked for", tuple(blocks))
+
+
+def _alternatives(plan: Plan) -> list[Block]:
+    search = (
+        "The search was exhausted."
+        if plan.alternatives.complete
+        else "The search was not exhausted: there may be others."
+    )
+    if not plan.alternatives.items:
+        return []
+    items = tuple(_alternative(item) for item in plan.alternatives.items)
+    return [Bullets(items, "Nearest requests that have a solution, nearest first"), Paragraph(search)]
+
+
+def _alternative(item: Alternative) -> str:
+    parts = [" ".join(item.specs) or "no spec"]
+    if item.costs:
+        parts.append("; ".join(item.costs))
+    if item.lost:
+        parts.append(f"lost: {', '.join(item.lost)}")
+    if item.downgraded:
+        parts.append(f"downgraded: {', '.join(item.downgraded)}")
+    return ". ".join(parts)
+
+
+def _migration(migration: Migration, subdir: str) -> list[Block]:
+    disk = "not known" if migration.disk_bytes is None else _size(migration.disk_bytes)
+    blocks: list[Block] = [
+        Facts(
+            (
+                ("New environment", f"{migration.name} at {migration.prefix}"),
+                ("Download", _size(migration.download_bytes)),
+                ("Disk", disk),
+            )
+        )
+    ]
+    blocks.extend(_steps(migration.steps, subdir, "Step"))
+    if migration.artifacts:
+        files = tuple(f"{name} ({plural(_line_count(text), 'line')})" for name, text in sorted(migration.artifacts))
+        blocks.append(Bullets(files, "Files that the steps use; their texts are in the plan document (--format json)"))
+    if migration.follow_up:
+        blocks.append(Heading("After sign-off"))
+        blocks.extend(_steps(migration.follow_up, subdir, "Follow-up"))
+    if migration.rollback:
+        blocks.append(Heading("The way back"))
+        blocks.extend(_steps(migration.rollback, subdir, "Rollback"))
+    return blocks
+
+
+def _steps(steps: Sequence[Step], subdir: str, word: str) -> list[Block]:
+    blocks: list[Block] = []
+    for number, step in enumerate(steps, start=1):
+        blocks.append(Heading(f"{word} {number}: {step.title}"))
+        for label, argvs in (("Run", step.commands), ("Check", step.check), ("Undo", step.undo)):
+            if argvs:
+                blocks.extend(_commands(label, argvs, subdir))
+    return blocks
+
+
+def _commands(label: str, argvs: tuple[Argv, ...], subdir: str) -> list[Block]:
+    commands = tuple(words.quoted(argv, subdir) for argv in argvs)
+    blocks: list[Block] = [Commands(label, commands, "^" if subdir.startswith("win-") else "\\")]
+    if any(visible(word) != word for command in commands for word in command):
+        blocks.append(
+            Paragraph(
+                "Characters that cannot be printed are shown as escapes; the plan document has the exact words.", "warn"
+            )
+        )
+    return blocks
+
+
+def _size(number: int) -> str:
+    """`41.0 MB (41000000 bytes)`."""
+    value, unit = float(number), "bytes"
+    for larger in _UNITS:
+        if value < _THOUSAND:
+            break
+        value, unit = value / _THOUSAND, larger
+    return f"{number} bytes" if unit == "bytes" else f"{value:.1f} {unit} ({number} bytes)"
+
+
+def _line_count(text: str) -> int:
+    return len(text.splitlines())

@@ -1,0 +1,282 @@
+"""The report as frozen data: order and wording are decided here, once, for every renderer.
+
+A reviewer reads from the top: the verdict in one sentence and why; what was asked; what breaks; what changes; what
+stays untouched; what could not be known; the migration; how the report was made. Nothing here knows of colours,
+columns or markup, and nothing claims more than the plan document holds: a saved plan gives the same report as a fresh
+one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from planner.model import Migration, Plan, Verdict
+from planner.render import groups, steps, words
+from planner.render.blocks import (
+    Bullets,
+    Commands,
+    Facts,
+    Heading,
+    Lines,
+    Paragraph,
+    ReportView,
+    Section,
+    Table,
+)
+from planner.render.escape import clip
+from planner.render.groups import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from planner.model import Action, Edge, EnvironmentReport, PackageChange, PackageRecord
+    from planner.render.blocks import Block, Tone
+
+_T = TypeVar("_T")
+
+_TONES: dict[Verdict, Tone] = {
+    Verdict.SAFE: "good",
+    Verdict.REVIEW: "warn",
+    Verdict.UNSAFE: "bad",
+    Verdict.UNSOLVABLE: "bad",
+    Verdict.UNKNOWN: "unknown",
+}
+# What a reader wants to see first: what was asked, then what leaves or goes back, then the rest.
+_ORDER: tuple[Action, ...] = ("remove", "downgrade", "channel", "upgrade", "rebuild", "install", "relink")
+_ACTIONS: dict[Action, str] = {
+    "install": "newly installed",
+    "remove": "removed",
+    "upgrade": "upgraded",
+    "downgrade": "downgraded",
+    "rebuild": "replaced by another build of the same version",
+    "relink": "linked again for the new python",
+    "channel": "taken from another channel",
+}
+_SOURCES = {
+    "detected": "detected on the machine that made this report",
+    "given": "given to the planner, by options or a file",
+    "assumed": "assumed: not this machine's platform",
+}
+_WHY = 6  # groups of findings that the verdict names before it points to the section below
+
+
+def build_view(plan: Plan) -> ReportView:
+    """The report of a plan. Pure; texts longer than `escape.LIMIT` are cut, and say so."""
+    plan = _clipped(plan)
+    current = [finding for finding in plan.findings if not finding.pre_existing]
+    certain = groups.group(finding for finding in current if finding.status == "certain")
+    unverified = groups.group(finding for finding in current if finding.status == "unverified")
+    sections = [
+        _why(plan, certain, unverified),
+        _asked(plan),
+        _breaks(plan, certain, unverified),
+        _changes(plan),
+        _untouched(plan),
+        _unknown(plan, unverified),
+        steps.section(plan),
+        _before(plan),
+        _made(plan),
+    ]
+    return ReportView(
+        title=f'What "{words.command(plan)}" would do to {plan.target.name}',
+        verdict=plan.verdict.value,
+        headline=words.headline(plan),
+        tone=_TONES[plan.verdict],
+        sections=tuple(section for section in sections if section is not None),
+    )
+
+
+def _clipped(value: _T) -> _T:
+    """The same value with every long text cut; the explanation and the artifacts are measured where they are shown."""
+    if isinstance(value, str) and type(value) is str:
+        return clip(value)  # type: ignore[return-value]  # str in, str out
+    if isinstance(value, tuple):
+        return tuple(_clipped(item) for item in value)  # type: ignore[return-value]  # a tuple for a tuple
+    if is_dataclass(value) and not isinstance(value, type):
+        whole = {"explanation"} if isinstance(value, Plan) else {"artifacts"} if isinstance(value, Migration) else set()
+        changed: dict[str, Any] = {
+            field.name: _clipped(getattr(value, field.name)) for field in fields(value) if field.name not in whole
+        }
+        return replace(value, **changed)
+    return value
+
+
+def _edges(plan: Plan) -> dict[str, Edge]:
+    """The edges by id; none without a solution, as in the plan document."""
+    return {} if plan.outcome == "unsolvable" else {edge.id: edge for edge in plan.edges}
+
+
+def _why(plan: Plan, certain: Sequence[groups.Group], unverified: Sequence[groups.Group]) -> Section:
+    blocks: list[Block] = []
+    weighty = [group for group in (*certain, *unverified) if group.first.severity is not groups.LIGHTEST]
+    items = [groups.summary(group) for group in weighty[:_WHY]]
+    if len(weighty) > _WHY:
+        items.append(f"and {plural(len(weighty) - _WHY, 'more group')} of findings, all listed below")
+    if items:
+        blocks.append(Bullets(tuple(items), words.why_label(plan)))
+    blocks.append(Paragraph(words.tally(plan)))
+    if plan.outcome == "unsolvable" and plan.explanation:
+        blocks.append(Paragraph(f"What {words.engine(plan)} says:"))
+        blocks.append(Lines("\n".join(clip(line) for line in plan.explanation.split("\n"))))
+    blocks.append(Paragraph(steps.recommendation(plan)))
+    return Section("verdict", "Verdict", tuple(blocks))
+
+
+def _asked(plan: Plan) -> Section:
+    target, host, request = plan.target, plan.host, plan.request
+    pairs = [
+        ("Request", words.command(plan)),
+        ("Environment", f"{target.name} at {target.prefix}"),
+        ("It holds", words.contents(target)),
+        ("Installation", plan.root),
+        ("Channels", f"{', '.join(request.channels) or 'none'} (priority: {request.channel_priority})"),
+        ("Host", f"{host.subdir}; {words.virtual_packages(host)}; {words.gpu(host)}"),
+        ("Host facts are", _SOURCES[host.source]),
+    ]
+    return Section("asked", "What was asked", (Facts(tuple(pairs)),))
+
+
+def _breaks(plan: Plan, certain: Sequence[groups.Group], unverified: Sequence[groups.Group]) -> Section:
+    blocks: list[Block] = []
+    edges = _edges(plan)
+    if any(group.first.basis == "request" for group in certain):
+        blocks.append(Paragraph(words.request_basis(plan)))
+    for group in certain:
+        blocks.extend(groups.blocks(group, edges))
+    if not certain:
+        blocks.append(Paragraph(words.nothing_found(plan)))
+    if unverified:
+        number = sum(len(group.findings) for group in unverified)
+        verb = "is" if number == 1 else "are"
+        blocks.append(
+            Paragraph(
+                f"{plural(number, 'more finding')} {verb} possible but not verified: see what could not be known.",
+                "unknown",
+            )
+        )
+    return Section("breaks", "What breaks, and what to watch", tuple(blocks))
+
+
+def _changes(plan: Plan) -> Section:
+    heading = "What changes, and why"
+    if plan.outcome == "unsolvable":
+        return Section("changes", heading, (Paragraph("Nothing: a request without a solution changes nothing."),))
+    if not plan.changes:
+        return Section("changes", heading, (Paragraph("No package changes."),))
+    counts = Counter(change.action for change in plan.changes)
+    told = ", ".join(f"{counts[action]} {_ACTIONS[action]}" for action in _ORDER if counts[action])
+    ordered = sorted(plan.changes, key=lambda change: (not change.requested, _ORDER.index(change.action), change.name))
+    table = Table(
+        ("Package", "Before", "After", "Action", "Why"), tuple(_change_row(change) for change in ordered), below=4
+    )
+    blocks: list[Block] = [Paragraph(f"{plural(len(plan.changes), 'package change')}: {told}.")]
+    asked = sum(change.requested for change in plan.changes)
+    if asked:
+        blocks.append(
+            Paragraph(f"{plural(asked, 'package')} marked * someone asked for, now or earlier; they come first.")
+        )
+    return Section("changes", heading, (*blocks, table))
+
+
+def _change_row(change: PackageChange) -> tuple[str, ...]:
+    moved = change.before is not None and change.after is not None and change.before.channel != change.after.channel
+    return (
+        f"{change.name} *" if change.requested else change.name,
+        _build(change.before, moved=moved),
+        _build(change.after, moved=moved),
+        change.action,
+        change.reason,
+    )
+
+
+def _build(record: PackageRecord | None, *, moved: bool) -> str:
+    if record is None:
+        return "absent"
+    text = f"{record.version} {record.build}"
+    return f"{text} ({words.channel_name(record.channel)})" if moved else text
+
+
+def _untouched(plan: Plan) -> Section:
+    blocks: list[Block] = []
+    whole = [row for row in plan.environments if not row.affected and row.readable]
+    if plan.outcome == "unsolvable":
+        blocks.append(Paragraph("A request without a solution changes no environment."))
+    blocks.extend(_environment(row, "is untouched") for row in whole)
+    unread = [row for row in plan.environments if not row.readable and not row.affected]
+    if unread:
+        names = ", ".join(row.name for row in unread)
+        blocks.append(Paragraph(f"Not fully readable, so listed under what could not be known: {names}.", "unknown"))
+    if plan.changes:
+        moved = sum(change.before is not None for change in plan.changes)
+        stay = max(plan.target.packages - moved, 0)
+        blocks.append(
+            Paragraph(
+                f"In {plan.target.name} itself, {stay} of {plural(plan.target.packages, 'conda package')} "
+                "are in none of the changes above."
+            )
+        )
+    if not [row for row in plan.environments if row.prefix != plan.target.prefix]:
+        blocks.append(Paragraph("No other environment of this installation was found."))
+    affected = [row for row in plan.environments if row.affected]
+    if affected:
+        blocks.append(Heading("Environments that the change reaches"))
+        blocks.extend(_environment(row, "is reached") for row in affected)
+    return Section("untouched", "What stays untouched, and how we know", tuple(blocks))
+
+
+def _environment(row: EnvironmentReport, word: str) -> Block:
+    via = f" by findings {words.ids(row.via)}" if row.via else ""
+    return Bullets(row.evidence or ("no evidence is on record",), f"{row.name} ({row.prefix}) {word}{via}")
+
+
+def _unknown(plan: Plan, unverified: Sequence[groups.Group]) -> Section:
+    blocks: list[Block] = []
+    edges = _edges(plan)
+    for group in unverified:
+        blocks.extend(groups.blocks(group, edges))
+    for row in plan.environments:
+        if not row.readable:
+            blocks.append(Heading(f"{row.name} ({row.prefix}): not everything could be read", "unknown"))
+            blocks.append(Bullets(row.evidence))
+            blocks.append(Paragraph("To find out: make these files readable, or repair them, and ask again."))
+    if plan.solver.fidelity == "approximate":
+        blocks.append(Heading("The solve is approximate", "unknown"))
+        blocks.append(Paragraph(words.approximate(plan)))
+        blocks.append(
+            Commands("To find out, run on the installation itself (a dry run changes nothing)", (words.dry_run(plan),))
+        )
+    if plan.host.source == "assumed":
+        blocks.append(Heading("The host is assumed", "unknown"))
+        blocks.append(Paragraph(words.assumed_host(plan)))
+    if not blocks:
+        blocks.append(
+            Paragraph("Every input was read, the solver is the tool's own, and no rule reported missing evidence.")
+        )
+    return Section("unknown", "What could not be known, and how to find out", tuple(blocks))
+
+
+def _before(plan: Plan) -> Section | None:
+    found = groups.group(finding for finding in plan.findings if finding.pre_existing)
+    if not found:
+        return None
+    edges = _edges(plan)
+    blocks: list[Block] = [Paragraph("These are so today, whatever is decided; they do not count in the verdict.")]
+    for group in found:
+        blocks.extend(groups.blocks(group, edges))
+    return Section("pre-existing", "What was already wrong before", tuple(blocks))
+
+
+def _made(plan: Plan) -> Section:
+    solver = plan.solver
+    print_ = plan.fingerprint
+    pairs = (
+        ("Planner", f"{plan.planner_version}, {plan.created}"),
+        ("Solver", f"{solver.name} {solver.version}, {solver.mode}, {solver.fidelity}: {solver.reason}"),
+        ("Target", print_.target),
+        ("Host", print_.host),
+        ("Request", print_.request),
+        ("Repodata", print_.repodata),
+    )
+    return Section("made", "How this report was made", (Facts(pairs),))

@@ -1,0 +1,257 @@
+"""The report's sentences: each says what the plan document holds and no more."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from typing import TYPE_CHECKING
+
+from planner.model import Severity, Verdict
+from planner.render.groups import plural, sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from planner.model import Argv, Finding, Host, Plan, Target
+
+_RUN = 4  # ids in a row that are told as a range
+_TREE = " \t│├└─|`-"
+_JOINED = 4  # lines of an explanation that the verdict may hold
+_SHOWN = 300  # characters of one message in the sentence that carries the verdict
+
+
+def quoted(argv: Argv, subdir: str) -> tuple[str, ...]:
+    """The words of a command as one would type them, for the shell of the platform it is meant for."""
+    if subdir.startswith("win-"):
+        return tuple(subprocess.list2cmdline([word]) for word in argv)
+    return tuple(shlex.quote(word) for word in argv)
+
+
+def command(plan: Plan) -> str:
+    """The request as it would be typed, `conda install python=3.10`."""
+    return " ".join(quoted(_argv(plan), plan.host.subdir))
+
+
+def dry_run(plan: Plan) -> tuple[str, ...]:
+    """The command by which the tool itself answers, changing nothing."""
+    request = plan.request
+    channels = [word for channel in request.channels for word in ("--channel", channel)]
+    override = ["--override-channels"] if channels and "--override-channels" not in request.options else []
+    where = ("--prefix", plan.target.prefix, *override, *channels)
+    return quoted((*_argv(plan), *where, "--dry-run"), plan.host.subdir)
+
+
+def _argv(plan: Plan) -> Argv:
+    request = plan.request
+    verb = ("update", "--all") if request.operation == "update-all" else (request.operation,)
+    return (request.tool, *verb, *request.options, *request.specs)
+
+
+def headline(plan: Plan) -> str:
+    """The verdict in one sentence, and why."""
+    sentences = {
+        Verdict.SAFE: _safe,
+        Verdict.REVIEW: _review,
+        Verdict.UNSAFE: _unsafe,
+        Verdict.UNSOLVABLE: _unsolvable,
+        Verdict.UNKNOWN: _unknown,
+    }
+    hedged = plan.solver.fidelity == "approximate" and plan.verdict not in {Verdict.UNSOLVABLE, Verdict.UNKNOWN}
+    hedge = ", as far as an approximate solve can tell" if hedged else ""
+    return sentence(f"{plan.verdict.value.upper()}{hedge}: {sentences[plan.verdict](plan)}")
+
+
+def _safe(plan: Plan) -> str:
+    if plan.outcome == "no-change":
+        return f"{plan.request.tool} would change no package; {_clean(plan)}"
+    return _clean(plan)
+
+
+def _clean(plan: Plan) -> str:
+    return f"no rule of planner {plan.planner_version} found anything that this would break or that needs a decision"
+
+
+def _review(plan: Plan) -> str:
+    warnings = [finding for finding in weighing(plan) if finding.severity is Severity.WARN]
+    broken = broken_subjects(warnings)
+    first = _first(warnings)
+    if broken:
+        return f"no rule blocks this, but {_things(len(broken))} would break, each rated a warning; first: {first}"
+    number = len(warnings)
+    return f"no rule blocks this, but {plural(number, 'warning')} {'needs' if number == 1 else 'need'} a person's decision; first: {first}"
+
+
+def _unsafe(plan: Plan) -> str:
+    certain = [finding for finding in weighing(plan) if finding.status == "certain"]
+    blocks = [finding for finding in certain if finding.severity is Severity.BLOCK]
+    broken = broken_subjects(certain)
+    first = _first(blocks)
+    if any(finding.predicts is None for finding in blocks):
+        stands = "stands" if len(blocks) == 1 else "stand"
+        also = f", and {_things(len(broken))} would break" if broken else ""
+        return f"{plural(len(blocks), 'block')} {stands} against this{also}; first: {first}"
+    if len(broken) == 1:
+        return f"carrying this out would break one thing: {first}"
+    return f"carrying this out would break {_things(len(broken))}; first: {first}"
+
+
+def _unsolvable(plan: Plan) -> str:
+    why = _beginning(plan.explanation or "") or "it gives no reason"
+    if plan.solver.fidelity == "approximate":
+        return f"{plan.solver.name}, standing in for {plan.request.tool}'s solver, finds no solution: {_short(why)}"
+    return f"{plan.request.tool} would refuse this request: {_short(why)}"
+
+
+def _beginning(explanation: str) -> str:
+    """The first line of an explanation, and what it announces where it ends in a colon; without its tree's lines."""
+    lines = [line for line in (line.strip(_TREE) for line in explanation.splitlines()) if line]
+    count = 1
+    while count < min(len(lines), _JOINED) and lines[count - 1].endswith(":"):
+        count += 1
+    return " ".join(lines[:count]).rstrip(":")
+
+
+def _unknown(plan: Plan) -> str:
+    unverified = [finding for finding in weighing(plan) if finding.status == "unverified" and _blocks(finding)]
+    unread = [row for row in plan.environments if row.prefix == plan.target.prefix and not row.readable]
+    reasons = []
+    if unverified:
+        number = len(unverified)
+        reasons.append(f"{plural(number, 'possible break')} could not be checked; first: {_first(unverified)}")
+    if unread:
+        what = f": {_short(unread[0].evidence[0])}" if unread[0].evidence else ""
+        reasons.append(f"not everything of {plan.target.name} could be read{what}")
+    return f"it cannot be said whether this is safe, since {'; and '.join(reasons) or 'an input is missing that the plan does not name'}"
+
+
+def _blocks(finding: Finding) -> bool:
+    return finding.severity is Severity.BLOCK
+
+
+def _first(findings: Sequence[Finding]) -> str:
+    return _short(findings[0].message) if findings else "the plan names none"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _things(number: int) -> str:
+    return "one thing" if number == 1 else f"{number} things"
+
+
+def weighing(plan: Plan) -> tuple[Finding, ...]:
+    """The findings that count in the verdict."""
+    return tuple(finding for finding in plan.findings if not finding.pre_existing)
+
+
+def broken_subjects(findings: Iterable[Finding]) -> frozenset[tuple[str, str]]:
+    """What would be seen to break when the change is carried out: environment and subject, each once."""
+    return frozenset(
+        (finding.environment, finding.subject)
+        for finding in findings
+        if finding.status == "certain"
+        and finding.predicts is not None
+        and finding.basis == "change"
+        and finding.severity is not Severity.NOTE
+    )
+
+
+def why_label(plan: Plan) -> str:
+    """What introduces the findings under the verdict."""
+    if plan.outcome == "unsolvable":
+        return "And if what was asked for were done all the same"
+    return "Because"
+
+
+def tally(plan: Plan) -> str:
+    """How many findings of which weight, unverified and earlier ones apart."""
+    current = weighing(plan)
+    certain = [finding for finding in current if finding.status == "certain"]
+    parts = [
+        plural(sum(finding.severity is severity for finding in certain), word)
+        for severity, word in ((Severity.BLOCK, "block"), (Severity.WARN, "warning"), (Severity.NOTE, "note"))
+    ]
+    text = f"Findings: {', '.join(parts)}"
+    unverified = len(current) - len(certain)
+    if unverified:
+        text += f"; {unverified} more not verified"
+    earlier = len(plan.findings) - len(current)
+    if earlier:
+        text += f"; {earlier} that {'was' if earlier == 1 else 'were'} there before and {'does' if earlier == 1 else 'do'} not count"
+    return f"{text}."
+
+
+def engine(plan: Plan) -> str:
+    """The solver by name and version."""
+    return f"{plan.solver.name} {plan.solver.version}"
+
+
+def request_basis(plan: Plan) -> str:
+    """What findings mean when there is no solution to judge."""
+    asked = " ".join(plan.request.specs) or "the request"
+    return (
+        f"There is no solution, so nothing of this happens now. What follows judges the request alone: it is what "
+        f"would be so if {asked} were brought about in {plan.target.name} in some other way."
+    )
+
+
+def nothing_found(plan: Plan) -> str:
+    """When no certain finding is there to list."""
+    if plan.outcome == "unsolvable":
+        return f"There is no solution to judge, and no rule of planner {plan.planner_version} found anything in the request alone."
+    return f"No rule of planner {plan.planner_version} found anything for certain."
+
+
+def approximate(plan: Plan) -> str:
+    """Why the solve is not exactly the tool's, and what that means."""
+    return (
+        f"{engine(plan)} answered, not {plan.request.tool}'s own solver ({plan.solver.reason}). "
+        f"{plan.request.tool} may choose other versions or builds, or keep or remove other packages."
+    )
+
+
+def assumed_host(plan: Plan) -> str:
+    """What was assumed of the host, and how to say better."""
+    return (
+        f"The packages are for {plan.host.subdir}, which is not the platform of the machine that made this report. "
+        f"Assumed: {virtual_packages(plan.host)}. To find out: ask again with the real host's facts "
+        "(--cuda, --driver, --glibc)."
+    )
+
+
+def contents(target: Target) -> str:
+    """What is in the environment: its python and how many packages of whom."""
+    python = f"python {target.python}" if target.python else "no python"
+    pip = plural(target.pip_packages, "pip package")
+    return f"{python}, {plural(target.packages, 'conda package')}, {pip} that conda does not own"
+
+
+def virtual_packages(host: Host) -> str:
+    """`__cuda 12.4, __glibc 2.36`, by name: the order in which a saved plan has them."""
+    pairs = sorted((package.name, package.version) for package in host.virtual_packages)
+    return ", ".join(f"{name} {version}" for name, version in pairs) or "no virtual packages"
+
+
+def gpu(host: Host) -> str:
+    """Driver and compute capability, as far as they are on record."""
+    driver = f"NVIDIA driver {host.driver}" if host.driver else "no NVIDIA driver on record"
+    if host.compute_capabilities is None:
+        return f"{driver}, compute capability not known"
+    return f"{driver}, compute capability {', '.join(host.compute_capabilities) or 'none'}"
+
+
+def channel_name(channel: str) -> str:
+    """`conda-forge` of `https://conda.anaconda.org/conda-forge`; `pkgs/main` keeps both its parts."""
+    if not channel:
+        return "channel not known"
+    parts = channel.rstrip("/").split("/")
+    return "/".join(parts[-2:]) if parts[-2:-1] == ["pkgs"] else parts[-1]
+
+
+def ids(names: Sequence[str]) -> str:
+    """`F1 to F67` for a run of numbered ids, otherwise each."""
+    numbers = [int(name[1:]) for name in names if re.fullmatch(r"F[0-9]{1,9}", name)]
+    is_run = len(numbers) == len(names) and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    return f"{names[0]} to {names[-1]}" if is_run and len(names) >= _RUN else ", ".join(names)
