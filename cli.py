@@ -1,0 +1,420 @@
+"""The command line: parse, call the core, render, choose the exit code. Nothing is decided here.
+
+Only click and the standard library are imported at the top, so that `planner --help` starts fast; each command
+imports what it needs. The report goes to stdout, progress and errors to stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from planner.errors import InputError, PlannerError
+from planner.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from planner.model import Plan
+
+VERDICT_CODES = {"safe": 0, "review": 10, "unsafe": 20, "unsolvable": 30, "unknown": 40}
+_NARROWEST = 80
+
+
+class _Group(click.Group):
+    """A click group in which our own errors are one message and an exit code, never a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PlannerError as error:
+            click.echo(f"planner: {_plain(str(error))}", err=True)
+            ctx.exit(error.exit_code)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if os.environ.get("PLANNER_DEBUG"):
+                raise
+            what = _plain(f"{type(error).__name__}: {error}")
+            click.echo(f"planner: this is our own failure, {what}; PLANNER_DEBUG=1 shows where", err=True)
+            ctx.exit(1)
+
+
+def _plain(text: str) -> str:
+    from planner.render.escape import visible
+
+    return "\n".join(visible(line) for line in text.splitlines())
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="planner")
+@click.option("--root", metavar="PREFIX", help="The conda installation; discovered when not given.")
+@click.pass_context
+def main(ctx: click.Context, root: str | None) -> None:
+    """Say what a change to a conda environment would break, before anything is touched.
+
+    \b
+    Examples:
+      planner demo
+      planner what-if base python=3.11
+      planner --root /opt/conda what-if train numpy=2 --save plan.json
+      planner show plan.json --format markdown
+      planner verify train
+    """
+    ctx.obj = root
+
+
+def _report_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every command that prints a plan."""
+    options = (
+        click.option(
+            "--format",
+            "form",
+            type=click.Choice(["text", "json", "markdown"]),
+            default="text",
+            show_default=True,
+            help="How the report is written.",
+        ),
+        click.option("-o", "--output", metavar="FILE", help="Write the report to FILE instead of stdout."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _verdict_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every command that makes a plan."""
+    options = (
+        click.option("--save", metavar="PLAN.json", help="Save the plan, for `planner show`."),
+        click.option("--exit-zero", is_flag=True, help="Exit 0 whatever the verdict."),
+        click.option("-q", "--quiet", is_flag=True, help="No progress on stderr."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@main.command("what-if", short_help="Simulate a change to ENV and say what it would break.")
+@click.argument("env")
+@click.argument("specs", nargs=-1)
+@click.option("--update", "operation", flag_value="update", help="The change is `conda update SPEC...`.")
+@click.option("--remove", "operation", flag_value="remove", help="The change is `conda remove SPEC...`.")
+@click.option("--update-all", "operation", flag_value="update-all", help="The change is `conda update --all`.")
+@click.option(
+    "--as",
+    "tool",
+    type=click.Choice(["conda", "mamba"]),
+    default="conda",
+    show_default=True,
+    help="Whose command is simulated.",
+)
+@click.option(
+    "-c",
+    "--channel",
+    "channels",
+    multiple=True,
+    metavar="CHANNEL",
+    help="A channel: name, URL or folder. Repeatable; searched before the configured ones.",
+)
+@click.option("--override-channels", is_flag=True, help="Leave out the configured channels.")
+@click.option(
+    "--mirror",
+    "mirrors",
+    multiple=True,
+    metavar="CHANNEL=PLACE",
+    help="Read CHANNEL from this folder or URL; its records keep the channel's own URL.",
+)
+@click.option("--offline", is_flag=True, help="Fetch nothing: local channels and conda's caches only.")
+@click.option(
+    "--channel-priority",
+    type=click.Choice(["strict", "flexible", "disabled"]),
+    help="Default: as configured, else flexible.",
+)
+@click.option(
+    "--solver", type=click.Choice(["auto", "rattler"]), default="auto", show_default=True, help="Which engine answers."
+)
+@click.option("--subdir", metavar="SUBDIR", help="Solve for this platform; default: that of the environment's records.")
+@click.option("--host", "host_file", metavar="FILE", help="Facts of the target machine, from a file (JSON).")
+@click.option("--cuda", metavar="VERSION|none", help="The CUDA version the target machine's driver supports.")
+@click.option("--driver", metavar="VERSION", help="The NVIDIA driver of the target machine.")
+@click.option("--glibc", metavar="VERSION", help="The glibc of the target machine.")
+@click.option("--name", metavar="NAME", help="Name of the new environment in the migration plan.")
+@_report_options
+@_verdict_options
+@click.pass_obj
+def what_if_command(root: str | None, /, **given: Any) -> None:
+    """Simulate installing SPECs in ENV; report what changes, what breaks and why, and the safe way.
+
+    ENV is `base`, the name of an environment, or a prefix path. Nothing is written into any environment.
+    Exit codes: 0 safe, 10 review, 20 unsafe, 30 unsolvable, 40 unknown, 2 bad input.
+
+    \b
+    Examples:
+      planner what-if base python=3.11
+      planner what-if train "numpy>=2" --as mamba --cuda 12.4
+      planner what-if base python=3.11 --override-channels -c ./my-channel --offline
+    """
+    from planner.run import Question
+
+    question = Question(
+        env=given["env"],
+        specs=given["specs"],
+        operation=given["operation"] or "install",
+        tool=given["tool"],
+        root=root,
+        channels=given["channels"],
+        override_channels=given["override_channels"],
+        mirrors=tuple(_mirror(text) for text in given["mirrors"]),
+        **{key: given[key] for key in _PASSED_ON},
+        **_ambient(),
+    )
+    _answer(question, **{key: given[key] for key in _REPORTING})
+
+
+_PASSED_ON = ("offline", "channel_priority", "solver", "subdir", "host_file", "cuda", "driver", "glibc", "name")
+_REPORTING = ("form", "output", "save", "exit_zero", "quiet")
+
+
+@main.command("demo", short_help="The main job on a bundled installation: no conda, no network.")
+@_report_options
+@_verdict_options
+@click.pass_obj
+def demo_command(_root: str | None, /, **given: Any) -> None:
+    """Run `planner what-if base python=3.11` on an installation that travels with the planner.
+
+    Its records are as published: a base with python 3.10 and conda, and an environment with PyTorch for CUDA.
+    """
+    from planner import demo
+    from planner.run import Question
+
+    with tempfile.TemporaryDirectory(prefix="planner-demo-") as folder:
+        bundled = demo.unpack(folder)
+        ambient = _ambient() | {"environ": {}, "home": bundled.home, "cache_dir": os.path.join(folder, "cache")}
+        question = Question(
+            env=bundled.env,
+            specs=bundled.specs,
+            root=bundled.root,
+            channels=bundled.channels,
+            override_channels=True,
+            mirrors=bundled.mirrors,
+            offline=True,
+            subdir=bundled.subdir,
+            cuda=bundled.cuda,
+            driver=bundled.driver,
+            glibc=bundled.glibc,
+            **ambient,
+        )
+        _answer(question, **{key: given[key] for key in _REPORTING})
+
+
+@main.command("show", short_help="Render a saved plan.")
+@click.argument("plan_file", metavar="PLAN.json")
+@_report_options
+def show_command(plan_file: str, form: str, output: str | None) -> None:
+    """Render a plan that `--save` wrote, on any machine, without the environments.
+
+    \b
+    Example:
+      planner show plan.json --format markdown -o review.md
+    """
+    from planner.serialize import load_plan
+
+    _write(load_plan(plan_file), form, output)
+
+
+@main.command("why", short_help="Who needs PACKAGE in ENV, and what it needs.")
+@click.argument("env")
+@click.argument("package")
+@click.pass_obj
+def why_command(root: str | None, env: str, package: str) -> None:
+    """Show as trees who needs PACKAGE in ENV and what it needs, along which kind of edge.
+
+    \b
+    Example:
+      planner why base openssl
+    """
+    from planner.render.why import render_why
+
+    from planner import config, discover, graph, host, load
+
+    ambient = _ambient()
+    environ, home = ambient["environ"], ambient["home"]
+    found = discover.find_root(root, environ, home)
+    settings = config.read_config(found, found, environ, home)
+    name, prefix = discover.resolve_environment(found, env, settings.envs_dirs, home)
+    environment = load.load_environment(name, prefix)
+    machine = host.detect_host(environment.subdir, environ=environ)
+    built = graph.build_graph(environment, machine)
+    click.echo(render_why(built, package), nl=False)
+
+
+@main.command("verify", short_help="Verify the GPU with the environment's own python.")
+@click.argument("env")
+@click.option("--require-gpu", is_flag=True, help="No GPU is a failure.")
+@click.option("--cpu-ok", is_flag=True, help="No GPU is accepted.")
+@click.option("--timeout", type=click.FloatRange(min=1), default=300, show_default=True, help="Time limit in seconds.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_obj
+def verify_command(root: str | None, env: str, *, require_gpu: bool, cpu_ok: bool, timeout: float, form: str) -> None:
+    """Run the GPU probe in ENV: torch, its CUDA build, driver, devices, and a matrix product checked against the CPU.
+
+    Exit codes: 0 pass, 20 fail, 40 no GPU and neither option given.
+
+    \b
+    Example:
+      planner verify /opt/conda/envs/train-py311 --require-gpu
+    """
+    from planner import config, discover
+    from planner.verify import runner
+
+    ambient = _ambient()
+    environ, home = ambient["environ"], ambient["home"]
+    if os.sep in env or env.startswith((".", "~")):
+        _, prefix = discover.resolve_environment(root or os.sep, env, (), home)
+    else:
+        found = discover.find_root(root, environ, home)
+        settings = config.read_config(found, found, environ, home)
+        _, prefix = discover.resolve_environment(found, env, settings.envs_dirs, home)
+    result = runner.verify_environment(prefix, timeout=timeout)
+    click.echo(runner.to_json(result) if form == "json" else _plain(runner.render_result(result)))
+    sys.exit(runner.exit_code(result, require_gpu=require_gpu, cpu_ok=cpu_ok))
+
+
+@main.group("rules", invoke_without_command=True, short_help="The catalogue of rules.")
+@click.pass_context
+def rules_command(ctx: click.Context) -> None:
+    """List the rules, or explain one."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(rules_list)
+
+
+@rules_command.command("list")
+def rules_list() -> None:
+    """List every rule: id, default severity, name and title."""
+    from rules import RULES
+
+    for rule in RULES:
+        click.echo(f"{rule.id}  {rule.severity.value:5}  {rule.name:18}  {rule.title}")
+
+
+@rules_command.command("explain")
+@click.argument("rule_id", metavar="ID")
+def rules_explain(rule_id: str) -> None:
+    """Print the page of one rule.
+
+    \b
+    Example:
+      planner rules explain ABI001
+    """
+    from rules import RULES
+
+    for rule in RULES:
+        if rule.id == rule_id.upper():
+            click.echo(f"{rule.id} {rule.name} ({rule.severity.value})\n\n{rule.page}")
+            return
+    known = ", ".join(rule.id for rule in RULES)
+    raise InputError(f"no rule has the id {rule_id!r}; the rules are {known}")
+
+
+def _mirror(text: str) -> tuple[str, str]:
+    channel, equals, place = text.partition("=")
+    if not (channel and equals and place):
+        raise InputError(f"--mirror {text!r}: write CHANNEL=PATH_OR_URL")
+    return channel, place
+
+
+def _ambient() -> dict[str, Any]:
+    """What the core may not find out for itself: environment, home, cache folder and the time."""
+    from datetime import datetime, timezone
+
+    from platformdirs import user_cache_dir
+
+    return {
+        "environ": dict(os.environ),
+        "home": os.path.expanduser("~"),
+        "cache_dir": user_cache_dir("conda-upgrade-planner"),
+        "created": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def _answer(question: Any, *, form: str, output: str | None, save: str | None, exit_zero: bool, quiet: bool) -> None:
+    from planner.run import what_if
+    from planner.serialize import dumps
+    from rules import RULES
+
+    with _progress(quiet=quiet) as progress:
+        plan = what_if(question, RULES, progress)
+    if save:
+        _save(save, dumps(plan))
+    _write(plan, form, output)
+    sys.exit(0 if exit_zero else VERDICT_CODES[plan.verdict.value])
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """One line on stderr that says what is going on, where stderr is a terminal; nothing anywhere else."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _text: None
+        return
+    width = shutil.get_terminal_size().columns - 1
+
+    def show(text: str) -> None:
+        sys.stderr.write("\r\x1b[K" + _plain(text)[:width])
+        sys.stderr.flush()
+
+    try:
+        yield show
+    finally:
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+
+
+def _write(plan: Plan, form: str, output: str | None) -> None:
+    text = _rendered(plan, form, to_file=output is not None)
+    if output:
+        _save(output, text)
+    else:
+        _print(text)
+
+
+def _print(text: str) -> None:
+    """Print the report; what the terminal's encoding cannot show is written as an escape, never a crash."""
+    encoding = sys.stdout.encoding or "utf-8"
+    click.echo(text.encode(encoding, "backslashreplace").decode(encoding), nl=False, color=True)
+
+
+def _rendered(plan: Plan, form: str, *, to_file: bool) -> str:
+    if form == "json":
+        from planner.serialize import dumps
+
+        return dumps(plan)
+    from planner.render.view import build_view
+
+    view = build_view(plan)
+    if form == "markdown":
+        from planner.render import markdown
+
+        return markdown.render(view)
+    from planner.render import terminal
+
+    on_terminal = sys.stdout.isatty() and not to_file
+    width = max(_NARROWEST, shutil.get_terminal_size((100, 24)).columns) if on_terminal else 100
+    return terminal.render(view, width=width, colour=on_terminal and not os.environ.get("NO_COLOR"))
+
+
+def _save(path: str, text: str) -> None:
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+if __name__ == "__main__":
+    main()

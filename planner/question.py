@@ -1,0 +1,42 @@
+"""What was asked, as plain values: the one argument of `planner.run.what_if`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from planner.model import ChannelPriority, Operation, Tool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What `planner what-if` was asked. Options unset are None or empty: then configuration decides.
+
+    `environ`, `home`, `cache_dir` and `created` (ISO time) come from the rim, so that the answer depends on nothing
+    that is not written here.
+    """
+
+    env: str = "base"
+    specs: tuple[str, ...] = ()
+    operation: Operation = "install"
+    tool: Tool = "conda"
+    root: str | None = None
+    channels: tuple[str, ...] = ()
+    override_channels: bool = False
+    mirrors: tuple[tuple[str, str], ...] = ()
+    offline: bool = False
+    channel_priority: ChannelPriority | None = None
+    solver: str = "auto"
+    subdir: str | None = None
+    cuda: str | None = None
+    driver: str | None = None
+    glibc: str | None = None
+    host_file: str | None = None
+    name: str | None = None
+    environ: Mapping[str, str]
+    home: str
+    cache_dir: str
+    created: str

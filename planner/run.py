@@ -1,0 +1,227 @@
+"""The main job as one readable function: load, solve twice, compare, judge, plan.
+
+`what_if` reads the installation, the channels and the host, and returns a `Plan`. It writes nothing but the planner's
+own cache folder, runs nothing of the environments it looks at, and prints nothing: what a person sees is the
+renderers' business, progress goes to the function passed in.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING
+
+from planner import channels, judge, load, migrate
+from planner.diff import diff
+from planner.fingerprint import fingerprint
+from planner.isolation import environment_reports
+from planner.model import Alternative, Alternatives, Install, Plan, Solution, SolveRequest, Target, Unsolvable
+from planner.nearest import nearest_set, standing_against
+from planner.question import Question
+from planner.reasons import explain_changes
+from planner.rule import RuleContext
+from planner.situation import Situation, read_situation
+from planner.solve.choose import choose_solver
+from planner.solve.jobs import AGGRESSIVE_UPDATES, asked_jobs, build_jobs, explain_unsolvable
+from planner.version import __version__
+from planner.versions import matches, spec_name, spec_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from planner.model import Job, Migration, PackageChange, PackageRecord, Request, SolveOutcome
+    from planner.rule import Rule
+    from planner.solve.base import Solver
+
+__all__ = ["Question", "what_if"]
+
+_FORCED_MINOR = re.compile(r"^={0,2}(\d+\.\d+)(\.\d+)*(\.\*)?$")
+
+
+def what_if(question: Question, rules: Sequence[Rule], progress: Callable[[str], None] | None = None) -> Plan:
+    """Answer the question. Raises `InputError` and its kin for what cannot be used, `SolverFailed` for a broken engine."""
+    report = progress or (lambda _text: None)
+    situation = read_situation(question, report)
+    solver = choose_solver(question.solver, report)
+    outcome = _what_would_happen(situation, solver)
+    report("judging what the change would break")
+    plan = _judged(situation, solver, outcome, rules, created=question.created)
+    report("solving: a new environment beside the old one")
+    migration, alternatives = _what_should_be_done(situation, solver, question.name)
+    return replace(
+        plan,
+        recommendation=judge.recommendation(plan.verdict, migration is not None, plan.outcome),
+        alternatives=alternatives,
+        migration=migration,
+    )
+
+
+def _what_would_happen(situation: Situation, solver: Solver) -> SolveOutcome:
+    """The first question: the transaction that the tool itself would carry out."""
+    jobs = build_jobs(
+        situation.target,
+        situation.request,
+        is_base=situation.is_base,
+        configured_pins=situation.settings.pinned_packages,
+        aggressive_updates=situation.settings.aggressive_update_packages,
+        auto_update_conda=situation.settings.auto_update_conda,
+    )
+    outcome = solver.solve(_solve_request(situation, jobs))
+    if isinstance(outcome, Solution):
+        return outcome
+    return replace(outcome, against=_against(situation, solver))
+
+
+def _against(situation: Situation, solver: Solver) -> tuple[str, ...]:
+    """What history asks for that cannot be had together with the request; empty when none can be blamed by itself."""
+    request, target = situation.request, situation.target
+    if request.tool != "conda" or request.operation == "remove":
+        return ()
+    forced = solver.solve(_solve_request(situation, asked_jobs(request)))
+    if isinstance(forced, Unsolvable):
+        return ()
+
+    def solves(specs: tuple[str, ...]) -> bool:
+        installed = target.record(spec_name(specs[-1]))
+        jobs = tuple(Install(spec) for spec in specs)
+        alone = replace(_solve_request(situation, jobs), installed=(installed,) if installed else ())
+        return isinstance(solver.solve(alone), Solution)
+
+    return standing_against(request.specs, _unmet(target.history.specs, forced.records, request), solves)
+
+
+def _solve_request(situation: Situation, jobs: tuple[Job, ...]) -> SolveRequest:
+    return SolveRequest(
+        installed=situation.target.records,
+        jobs=jobs,
+        repodata=situation.repodata,
+        virtual_packages=situation.host.virtual_packages,
+        subdir=situation.host.subdir,
+        channel_priority=situation.request.channel_priority,
+        add_pip_as_python_dependency=situation.settings.add_pip_as_python_dependency,
+        allow_downgrade=situation.request.operation not in {"update", "update-all"},
+    )
+
+
+def _unmet(specs: Sequence[tuple[str, str]], records: Sequence[PackageRecord], request: Request) -> tuple[str, ...]:
+    """The specs asked for earlier that a set of records does not meet, those this request replaces aside."""
+    asked = {spec_name(spec) for spec in request.specs}
+    present = {record.name: record for record in records}
+    return tuple(
+        spec
+        for name, spec in specs
+        if name not in asked and (name not in present or matches(spec, present[name]) is False)
+    )
+
+
+def _judged(
+    situation: Situation, solver: Solver, outcome: SolveOutcome, rules: Sequence[Rule], *, created: str
+) -> Plan:
+    """The plan but for its second question."""
+    target, request = situation.target, situation.request
+    after = outcome.records if isinstance(outcome, Solution) else None
+    changes = _changes(situation, after)
+    ctx = RuleContext(
+        installation=situation.installation,
+        environment=target,
+        is_base=situation.is_base,
+        request=request,
+        host=situation.host,
+        after=after,
+        changes=changes,
+        planned_python=_planned_python(situation, after),
+        files=lru_cache(maxsize=None)(partial(load.record_files, target.prefix)),
+    )
+    findings, edges = judge.judge(rules, ctx)
+    return Plan(
+        planner_version=__version__,
+        created=created,
+        fingerprint=fingerprint(situation),
+        root=situation.installation.root,
+        target=Target(target.name, target.prefix, target.python, len(target.records), len(target.pip_dists)),
+        request=request,
+        host=situation.host,
+        solver=solver.info,
+        outcome="unsolvable" if after is None else "change" if changes else "no-change",
+        verdict=judge.verdict(after is None, findings, not target.problems),
+        recommendation="do-not-proceed",  # replaced once the second question is answered
+        explanation=explain_unsolvable(request, outcome) if isinstance(outcome, Unsolvable) else None,
+        changes=changes,
+        final_state=after or (),
+        edges=edges,
+        findings=findings,
+        environments=environment_reports(situation.installation, target, changes, findings),
+    )
+
+
+def _changes(situation: Situation, after: tuple[PackageRecord, ...] | None) -> tuple[PackageChange, ...]:
+    if after is None:
+        return ()
+    requested = frozenset(spec_name(spec) for spec in situation.request.specs) | situation.target.history.names
+    fresh = (*(situation.settings.aggressive_update_packages or AGGRESSIVE_UPDATES), *(["conda"] * situation.is_base))
+    return explain_changes(
+        diff(situation.target.records, after, requested),
+        after,
+        situation.request,
+        kept_fresh=fresh if situation.request.tool == "conda" else (),
+        candidates=partial(_candidates, situation),
+    )
+
+
+def _candidates(situation: Situation, name: str) -> tuple[PackageRecord, ...]:
+    return tuple(record for item in situation.repodata for record in channels.records_of(item, (name,)))
+
+
+def _planned_python(situation: Situation, after: tuple[PackageRecord, ...] | None) -> str | None:
+    """Python's version after the change; without a solution the X.Y that the request forces, if it forces one."""
+    if after is not None:
+        return next((record.version for record in after if record.name == "python"), None)
+    for spec in situation.request.specs:
+        if spec_name(spec) == "python" and situation.request.operation in {"install", "update"}:
+            forced = _FORCED_MINOR.match(spec_version(spec) or "")
+            return forced.group(1) if forced else None
+    return situation.target.python
+
+
+def _what_should_be_done(
+    situation: Situation, solver: Solver, name: str | None
+) -> tuple[Migration | None, Alternatives]:
+    """The second question: a new environment that keeps everything requested, or the nearest one that has a solution."""
+    specs = migrate.new_environment_specs(situation.target, situation.is_base, situation.request)
+    outcome = _solve_new(situation, solver, specs)
+    if isinstance(outcome, Solution):
+        return _migration(situation, outcome, name), Alternatives()
+    asked = tuple(spec for spec in specs if spec in situation.request.specs)
+    others = tuple(spec for spec in specs if spec not in asked)
+    found = nearest_set(asked, others, lambda some: isinstance(_solve_new(situation, solver, some), Solution))
+    outcome = _solve_new(situation, solver, found.kept) if found is not None else outcome
+    if found is None or isinstance(outcome, Unsolvable):
+        return None, Alternatives()
+    item = Alternative(
+        found.kept,
+        costs=tuple(sentence for _, sentence in found.lost),
+        lost=tuple(spec_name(spec) for spec, _ in found.lost),
+    )
+    return _migration(situation, outcome, name), Alternatives(complete=False, items=(item,))
+
+
+def _solve_new(situation: Situation, solver: Solver, specs: tuple[str, ...]) -> SolveOutcome:
+    return solver.solve(
+        migrate.new_environment_request(
+            specs, situation.repodata, situation.host, situation.host.subdir, situation.request.channel_priority
+        )
+    )
+
+
+def _migration(situation: Situation, solution: Solution, name: str | None) -> Migration:
+    return migrate.plan_migration(
+        environment=situation.target,
+        installation=situation.installation,
+        is_base=situation.is_base,
+        request=situation.request,
+        host=situation.host,
+        solution=solution,
+        name=name,
+        planned_python=next((record.version for record in solution.records if record.name == "python"), None),
+    )

@@ -1,0 +1,173 @@
+"""The command line as a user meets it: exit codes, one clear message for each mistake, nothing written."""
+
+import json
+import os
+
+import pytest
+from click.testing import CliRunner
+
+import cli
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / ".cache"))
+    for name in list(os.environ):
+        if name.startswith(("CONDA", "MAMBA")):
+            monkeypatch.delenv(name)
+    return lambda *args: CliRunner().invoke(cli.main, [str(arg) for arg in args], catch_exceptions=False)
+
+
+@pytest.fixture
+def installation(tmp_path):
+    """A base with python, and a folder channel that has the next one."""
+    root = tmp_path / "conda"
+    (root / "conda-meta").mkdir(parents=True)
+
+    def record(version, **more):
+        fn = f"python-{version}-0.conda"
+        return fn, {
+            "name": "python",
+            "version": version,
+            "build": "0",
+            "build_number": 0,
+            "subdir": "linux-64",
+            "depends": [],
+            **more,
+        }
+
+    fn, python = record("3.10.1")
+    url = f"https://conda.example/main/linux-64/{fn}"
+    python |= {"fn": fn, "url": url, "channel": "https://conda.example/main/linux-64", "files": []}
+    (root / "conda-meta" / "python-3.10.1-0.json").write_text(json.dumps(python))
+    (root / "conda-meta" / "history").write_text("")
+    for subdir in ("linux-64", "noarch"):
+        folder = tmp_path / "channel" / subdir
+        folder.mkdir(parents=True)
+        packages = dict([record("3.10.1"), record("3.11.1")]) if subdir == "linux-64" else {}
+        (folder / "repodata.json").write_text(
+            json.dumps({"info": {"subdir": subdir}, "packages": {}, "packages.conda": packages})
+        )
+    return root, tmp_path / "channel"
+
+
+def question(installation, *args):
+    root, channel = installation
+    return ("--root", root, "what-if", *args, "--override-channels", "-c", channel, "--offline")
+
+
+def test_what_if_answers_and_the_exit_code_is_the_verdicts(run, installation, tmp_path):
+    done = run(*question(installation, "base", "python=3.11"), "--format", "json", "--save", tmp_path / "plan.json")
+    plan = json.loads(done.stdout)
+    assert plan == json.loads((tmp_path / "plan.json").read_text())
+    assert plan["outcome"] == "change"
+    assert [(item["name"], item["action"]) for item in plan["changes"]] == [("python", "upgrade")]
+    assert done.exit_code == cli.VERDICT_CODES[plan["verdict"]]
+    shown = run("show", tmp_path / "plan.json")
+    assert shown.exit_code == 0
+    assert "python=3.11" in shown.stdout
+    assert plan["verdict"].upper() in shown.stdout.upper()
+
+
+def test_exit_zero(run, installation):
+    assert run(*question(installation, "base", "python=3.12")).exit_code == 30
+    assert run(*question(installation, "base", "python=3.12"), "--exit-zero").exit_code == 0
+
+
+def test_nothing_to_do_is_safe(run, installation):
+    done = run(*question(installation, "base", "python=3.10"), "--format", "json")
+    assert (json.loads(done.stdout)["outcome"], done.exit_code) == ("no-change", 0)
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("nowhere", "python=3.11"), "nowhere"),
+        (("./no/such/prefix", "python=3.11"), "no/such/prefix"),
+        (("base", "python=="), "python=="),
+        (("base",), "planner what-if base"),
+        (("base", "x", "--update-all"), "--update-all"),
+        (("base", "python=3.11", "--mirror", "conda-forge"), "--mirror"),
+        (("base", "python=3.11", "--cuda", "twelve"), "twelve"),
+        (("base", "python=3.11", "-c", "/no/such/channel"), "/no/such/channel"),
+        (("base", "python=3.11", "--host", "/no/such/host.json"), "/no/such/host.json"),
+    ],
+)
+def test_each_mistake_is_one_message_and_exit_2_and_nothing_is_written(
+    run, installation, state_of, tmp_path, args, words
+):
+    before = state_of(tmp_path)
+    done = run(*question(installation, *args))
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert state_of(tmp_path) == before
+
+
+def test_a_root_that_is_none_and_a_cut_repodata_file(run, installation, state_of, tmp_path):
+    root, channel = installation
+    assert run("--root", tmp_path / "nothing", "what-if", "base", "python=3.11").exit_code == 2
+    path = channel / "linux-64" / "repodata.json"
+    path.write_bytes(path.read_bytes()[:-40])
+    before = state_of(tmp_path)
+    done = run(*question((root, channel), "base", "python=3.11"))
+    assert done.exit_code == 2
+    assert str(path) in done.stderr
+    assert done.stdout == ""
+    assert state_of(tmp_path) == before
+
+
+def test_what_if_writes_nothing(run, installation, state_of, tmp_path):
+    before = state_of(tmp_path)
+    assert run(*question(installation, "base", "python=3.11")).exit_code in {0, 10, 20}
+    assert state_of(tmp_path) == before
+
+
+def test_an_unreadable_record_makes_the_verdict_unknown_and_is_named(run, installation):
+    root, _ = installation
+    (root / "conda-meta" / "torch-2.0-0.json").write_text('{"name": "torch", "vers')
+    done = run(*question(installation, "base", "python=3.11"), "--format", "json")
+    assert done.exit_code == 40
+    row = json.loads(done.stdout)["environments"][0]
+    assert not row["readable"]
+    assert "torch-2.0-0.json" in row["evidence"][0]
+
+
+def test_rules_list_and_explain(run):
+    listed = run("rules", "list")
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == [
+        "ABI001", "BASE001", "CHG001", "CHG002", "CHG003", "GPU001", "GPU005", "PIP001",
+    ]  # fmt: skip
+    assert run("rules").stdout == listed.stdout
+    assert "What it checks" in run("rules", "explain", "pip001").stdout
+    assert run("rules", "explain", "XYZ9").exit_code == 2
+
+
+def test_why(run, installation):
+    root, _ = installation
+    done = run("--root", root, "why", "base", "python")
+    assert done.exit_code == 0
+    assert "python" in done.stdout
+    assert run("--root", root, "why", "base", "pyton").exit_code == 2
+
+
+def test_show_refuses_what_is_no_plan(run, tmp_path):
+    (tmp_path / "x.json").write_text("[]")
+    done = run("show", tmp_path / "x.json")
+    assert (done.exit_code, "x.json" in done.stderr) == (2, True)
+
+
+def test_an_output_file_that_cannot_be_written_is_named(run, installation, tmp_path):
+    done = run(*question(installation, "base", "python=3.11"), "-o", tmp_path / "no" / "where.txt")
+    assert (done.exit_code, "where.txt" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("command", [(), ("what-if",), ("demo",), ("show",), ("why",), ("verify",), ("rules",)])
+def test_every_command_has_help(run, command):
+    done = run(*command, "--help")
+    assert done.exit_code == 0
+    assert done.stdout.startswith("Usage:")

@@ -1,0 +1,88 @@
+"""Who may import what: the structure that docs/architecture.md describes, read from the imports themselves."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parent.parent
+SOURCES = sorted([TOP / "cli.py", *(TOP / "planner").rglob("*.py"), *(TOP / "rules").rglob("*.py")])
+
+ALLOWED = {
+    "networkx": {"planner/graph.py"},
+    "click": {"cli.py"},
+    "rich": {"planner/render/terminal.py"},
+    "torch": {"planner/verify/probe.py"},
+    "rattler": {
+        "planner/versions.py",
+        "planner/channels.py",
+        "planner/repodata_fetch.py",
+        "planner/repodata_folder.py",
+        "planner/host.py",
+        "planner/solve/rattler.py",
+        "planner/solve/rattler_records.py",
+    },
+}
+PURE = {"planner/model.py", "planner/errors.py"}
+FOR_RULES = {"model", "rule", "versions", "pyabi", "flavour", "origin", "dists"}
+
+
+def imports(path, *, typing_too=True):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = set()
+    if not typing_too:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+                skipped.update(id(inner) for inner in ast.walk(node))
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(TOP)))
+def test_heavy_libraries_stay_in_their_adapters(path):
+    name = path.relative_to(TOP).as_posix()
+    for module in imports(path, typing_too=False):
+        top = module.split(".")[0]
+        assert top not in ALLOWED or name in ALLOWED[top], f"{name} imports {module}"
+
+
+def test_the_values_depend_on_the_standard_library_alone():
+    for name in PURE:
+        tops = {module.split(".")[0] for module in imports(TOP / name)}
+        assert tops <= set(sys.stdlib_module_names), tops
+
+
+def test_rules_reach_no_file_clock_network_or_solver():
+    for path in sorted((TOP / "rules").glob("[a-z]*.py")):
+        for module in imports(path):
+            parts = module.split(".")
+            if parts[0] == "planner":
+                assert parts[1] in FOR_RULES, f"{path.name} imports {module}"
+            else:
+                assert parts[0] not in {"os", "io", "pathlib", "time", "datetime", "socket", "subprocess", "random"}
+
+
+def test_only_the_command_line_knows_the_rules():
+    for path in SOURCES:
+        name = path.relative_to(TOP).as_posix()
+        if not name.startswith(("cli.py", "rules/")):
+            assert "rules" not in {module.split(".")[0] for module in imports(path, typing_too=False)}, name
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys, cli\n"
+        "try: cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch','rattler','networkx','rich','msgspec','yaml'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=TOP, capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert "what-if" in done.stdout
