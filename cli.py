@@ -239,9 +239,8 @@ def why_command(root: str | None, env: str, package: str) -> None:
     Example:
       planner why base openssl
     """
-    from planner.render.why import render_why
-
     from planner import config, discover, graph, host, load
+    from planner.render.why import render_why
 
     ambient = _ambient()
     environ, home = ambient["environ"], ambient["home"]

@@ -174,6 +174,8 @@ def _read(site: _Site, entry: str, path: str, owner: str | None, problems: list[
 def _metadata(reader: _Reader, core: str, entry: str) -> Metadata | None:
     """Name and version from the core metadata, else from the name of the folder; None for what is left of a removal."""
     by_name = from_folder_name(entry)
+    if not core and entry.endswith(".egg"):
+        return by_name  # an archive: its name says as much as is needed
     before = len(reader.problems)
     text = reader.text(core, "name and version are taken from its folder's name" if by_name else _LEFT_OUT)
     if text is not None:
@@ -183,8 +185,6 @@ def _metadata(reader: _Reader, core: str, entry: str) -> Metadata | None:
         consequence = "they are taken from its folder's name" if by_name else _LEFT_OUT
         reader.problem(core, "it does not say name and version", consequence)
     elif len(reader.problems) == before:
-        if entry.endswith(".egg") and os.path.isfile(reader.folder):
-            return by_name
         if not os.path.lexists(os.path.join(reader.folder, "RECORD")):
             return None
         reader.problem(

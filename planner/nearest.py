@@ -39,9 +39,9 @@ def nearest_set(
     kept = tuple(asked)
     if not solves(kept):
         return None
-    wording = " and ".join(asked)
+    beside = f"together with {' and '.join(asked)}" if asked else "in these channels"
     alone = set(standing_against(asked, others, solves))
-    lost = {spec: f"{spec} is left out: it has no solution together with {wording}" for spec in alone}
+    lost = {spec: f"{spec} is left out: it has no solution {beside}" for spec in alone}
     possible = tuple(spec for spec in others if spec not in alone)
     if solves((*kept, *possible)):
         kept = (*kept, *possible)

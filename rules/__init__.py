@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rules import (
     abi001_python_minor,
+    abi002_abi_flavour,
     base001_conda_lost,
     chg001_dropped,
     chg002_downgrade,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 RULES: tuple[Rule, ...] = (
     abi001_python_minor.RULE,
+    abi002_abi_flavour.RULE,
     base001_conda_lost.RULE,
     chg001_dropped.RULE,
     chg002_downgrade.RULE,

@@ -21,6 +21,11 @@ def test_what_fails_alone_is_left_out_and_the_rest_kept():
     assert found.lost == (("ray", "ray is left out: it has no solution together with python=3.11"),)
 
 
+def test_without_anything_asked_the_sentence_is_whole():
+    found = nearest_set([], ["a"], solver({"a"}))
+    assert found.lost == (("a", "a is left out: it has no solution in these channels"),)
+
+
 def test_of_two_that_exclude_each_other_the_earlier_stays():
     found = nearest_set(["x"], ["torch", "old", "c"], solver({"torch", "old"}))
     assert found.kept == ("x", "torch", "c")

@@ -890,6 +890,35 @@ def test_rule_by_id():
     assert rule_by_id("NOPE999") is None
 
 
+GIL = pkg("python", "3.13.5", "hec9711d_102_cp313")
+FREE_THREADED = pkg("python", "3.13.5", "h71033d7_2_cp313t")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "flips"),
+    [
+        ([GIL], [FREE_THREADED], ("cp313", "cp313t")),
+        ([GIL], [pkg("python", "3.13.6", "h1_103_cp313")], None),
+        ([GIL], [pkg("python", "3.14.0", "h1_1_cp314t")], None),
+        ([pkg("python", "3.10.1", "h1_0_cpython")], [pkg("python", "3.10.2", "h1_0_73_pypy")], ("cp310", "pypy")),
+        (
+            [pkg("python", "3.10.1", "h1_0_cpython"), pkg("python_abi", "3.10", "4_cp310")],
+            [pkg("python", "3.10.2", "h2_0_cpython"), pkg("python_abi", "3.10", "5_cp310")],
+            None,
+        ),
+        ([pkg("python", "3.10.1", "h1_0")], [pkg("python", "3.10.1", "h1_0_cpython")], None),
+    ],
+)
+def test_abi002_speaks_of_a_flip_at_one_minor_only(before, after, flips):
+    found = fired("ABI002", situation(before, after))
+    if flips is None:
+        assert not found
+        return
+    (only,) = found
+    assert (only.subject, only.severity.value, only.status) == ("conda:python", "block", "certain")
+    assert f"from {flips[0]} to {flips[1]}" in only.message
+
+
 def test_sentences_are_single_lines_without_a_final_stop():
     everything = [
         *moved(NUMPY_39, ARGON2, FLASK, dist("old", files_known=False)),
@@ -900,6 +929,7 @@ def test_sentences_are_single_lines_without_a_final_stop():
         *fired("CHG001", situation(BASE, [python("3.11.9"), LIBGCC], "python=3.11", base=True)),
         *fired("CHG002", situation([pkg("pandas", "2.0")], [pkg("pandas", "1.0")])),
         *fired("ABI001", situation([python("3.6.1"), PSUTIL_36], [python("3.7.1"), PSUTIL_36])),
+        *fired("ABI002", situation([GIL], [FREE_THREADED])),
     ]
     assert {found.rule for found in everything} == {rule.id for rule in RULES}
     for found in everything:

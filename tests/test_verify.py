@@ -298,6 +298,12 @@ def test_what_a_foreign_interpreter_says_is_made_printable(tmp_path):
     assert "\x1b" not in text
 
 
+def test_the_interpreter_is_called_isolated_and_without_python_variables(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONSTARTUP", "/somewhere")
+    write_python(tmp_path, '#!/bin/sh\ncat > /dev/null\necho "called with $* and ${PYTHONSTARTUP:-nothing}" >&2\n')
+    assert verify_environment(str(tmp_path)).reason.endswith("its last words: called with -I -B - and nothing")
+
+
 def test_an_interpreter_that_cannot_be_started(tmp_path):
     write_python(tmp_path, "#!/nowhere/at/all\n")
     result = verify_environment(str(tmp_path))

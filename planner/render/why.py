@@ -36,8 +36,8 @@ def _lines(graph: Graph, package: str) -> Iterator[str]:
         asked = ", asked for" if root.requested else ""
         yield visible(f"{root.label}{asked}")
         yield ""
-        yield from _tree("needed by", root, "nothing on record needs it")
-        yield from _tree("needs", why(graph, subject, "needs"), "it needs nothing")
+        yield from _tree("needed by", root, "nothing on record")
+        yield from _tree("needs", why(graph, subject, "needs"), "nothing on record")
     for problem in graph.graph["problems"]:
         yield from _wrapped("! ", f"{problem.path}: {problem.what}; {problem.consequence}", "  ")
 
