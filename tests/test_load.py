@@ -45,6 +45,11 @@ def load(prefix):
     return load_environment("x", str(prefix))
 
 
+def pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
 def record_of(**changes):
     return decode(json.dumps({key: value for key, value in raw(**changes).items() if value is not ...}).encode())
 
@@ -205,9 +210,7 @@ def test_record_files_finds_the_file_under_another_name(tmp_path):
     assert record_files(str(tmp_path), record_of()) == RecordFiles(("a",))
 
 
-@pytest.mark.parametrize(
-    "spoil", [lambda path: path.unlink(), lambda path: path.write_text("{"), pipe]
-)
+@pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_text("{"), pipe])
 def test_record_files_that_cannot_be_read_are_unknown(tmp_path, spoil):
     install(tmp_path, raw(files=["a"]))
     spoil(tmp_path / "conda-meta" / "numpy-1.26.4-py310h_0.json")
@@ -498,11 +501,6 @@ def test_an_envs_folder_that_may_not_be_listed(open_tmp, unprivileged):
             "which environments lie in it is not known",
         ),
     )
-
-
-def pipe(path):
-    path.unlink()
-    os.mkfifo(path)
 
 
 # --------------------------------------------------------------------------------------------------------------------
