@@ -9,6 +9,7 @@ virtualenvs, kernels) are not looked at here, and the evidence does not claim th
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from planner.model import EnvironmentReport
@@ -16,7 +17,7 @@ from planner.model import EnvironmentReport
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from planner.model import Environment, Finding, Installation, PackageChange
+    from planner.model import Environment, Finding, Installation, LoadProblem, PackageChange
 
 _NOT_LOOKED_AT = (
     "not looked at: a user site-packages, variables set by start-up or activation scripts, and virtual environments, "
@@ -31,12 +32,16 @@ def environment_reports(
     findings: Sequence[Finding],
 ) -> tuple[EnvironmentReport, ...]:
     """One row for each environment: the target with what happens to it, the others with why they stay."""
-    return tuple(
+    rows = [
         _target_row(environment, changes, findings)
         if environment.prefix == target.prefix
         else _other_row(environment, target)
         for environment in installation.environments
-    )
+    ]
+    if installation.problems and rows:
+        # Environments that could not even be listed: said where the installation itself is spoken of, in base's row.
+        rows[0] = replace(rows[0], evidence=(*_told(installation.problems), *rows[0].evidence))
+    return tuple(rows)
 
 
 def _target_row(
@@ -68,7 +73,11 @@ def _other_row(environment: Environment, target: Environment) -> EnvironmentRepo
 
 
 def _unread(environment: Environment) -> tuple[str, ...]:
-    return tuple(f"{problem.path}: {problem.what}; {problem.consequence}" for problem in environment.problems)
+    return _told(environment.problems)
+
+
+def _told(problems: Sequence[LoadProblem]) -> tuple[str, ...]:
+    return tuple(f"{problem.path}: {problem.what}; {problem.consequence}" for problem in problems)
 
 
 def _own(environment: Environment, target: Environment) -> tuple[str, ...]:

@@ -176,7 +176,7 @@ def _remedy(dist: PipDist, planned: str | None) -> str:
     if dist.direct_url is not None:
         how = "in editable mode " if dist.direct_url.editable else ""
         return f"install it again{python} {how}from {dist.direct_url.url}"
-    if dist.kind == "tagged":
+    if dist.kind == "tagged" and (_bound(dist) or not dist.tags):
         return f"install {spec} again{python}: it needs a wheel for that python, or building from source"
     return f"install {spec} again{python}"
 

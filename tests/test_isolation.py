@@ -70,3 +70,10 @@ def test_what_could_not_be_read_is_named_first(prefixes):
     row = rows(environment("base", prefixes[0]), environment("train", prefixes[1], problems=(problem,)))["train"]
     assert not row.readable
     assert row.evidence[0] == "conda-meta/x.json: cut; left out"
+
+
+def test_environments_that_could_not_be_listed_are_named_in_the_row_of_base(prefixes):
+    base = environment("base", prefixes[0])
+    problem = LoadProblem("/opt/conda/envs", "permission denied", "the environments in it are not in this report")
+    (row,) = environment_reports(Installation(base.prefix, (base,), (problem,)), base, (), ())
+    assert row.evidence[0] == "/opt/conda/envs: permission denied; the environments in it are not in this report"

@@ -890,6 +890,14 @@ def test_rule_by_id():
     assert rule_by_id("NOPE999") is None
 
 
+def test_a_compiled_wheel_that_names_no_python_needs_no_new_one():
+    library = "nvidia/nccl/lib/libnccl.so.2"
+    (found,) = moved(dist("nvidia-nccl", "2.20.5", "py3-none-manylinux_2_17_x86_64", extensions=(library,)))
+    assert found.severity.value == "block"
+    assert "for that python" not in found.remedy
+    assert not found.edges
+
+
 GIL = pkg("python", "3.13.5", "hec9711d_102_cp313")
 FREE_THREADED = pkg("python", "3.13.5", "h71033d7_2_cp313t")
 
