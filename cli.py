@@ -188,7 +188,8 @@ _REPORTING = ("form", "output", "save", "exit_zero", "quiet")
 def demo_command(_root: str | None, /, **given: Any) -> None:
     """Run `planner what-if base python=3.11` on an installation that travels with the planner.
 
-    Its records are as published: a base with python 3.10 and conda, and an environment with PyTorch for CUDA.
+    A base with python 3.10 and conda, and an environment with PyTorch for CUDA, from public sources:
+    fixtures/demo/README.md says where each record comes from.
     """
     from planner import demo
     from planner.run import Question
