@@ -3,9 +3,7 @@
     PlannerError
     ├── InputError            the user's: a prefix, spec, file or option that cannot be used  -> exit 2
     │   ├── BadSpec           a package spec that does not parse
-    │   ├── ChannelError      a channel that is not there, or whose repodata cannot be read
-    │   └── StalePlan         a saved plan whose target or host has changed since
-    ├── SolverUnavailable     the engine asked for is not on this machine                      -> exit 2
+    │   └── ChannelError      a channel that is not there, or whose repodata cannot be read
     └── SolverFailed          an engine broke (crashed, timed out): our failure                -> exit 1
 
 An unsolvable request is no error: it is a `planner.model.Unsolvable`. A record that cannot be read is none either:
@@ -41,16 +39,6 @@ class BadSpec(InputError):  # noqa: N818 -- named for what it is, as conda names
 
 class ChannelError(InputError):
     """A channel that is not there or cannot be read; the message names the channel and the place."""
-
-
-class StalePlan(InputError):  # noqa: N818 -- the field's own term (terraform's "saved plan is stale")
-    """A saved plan whose target or host has changed since it was made."""
-
-
-class SolverUnavailable(PlannerError):  # noqa: N818 -- reads as what it says
-    """The engine asked for cannot be used on this machine."""
-
-    exit_code = 2
 
 
 class SolverFailed(PlannerError):  # noqa: N818 -- reads as what it says

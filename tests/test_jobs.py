@@ -87,4 +87,6 @@ def test_the_explanation_begins_with_one_sentence():
         "python=3.10 cannot be had together with conda, which the environment's history asks for",
         "tree",
     ]
-    assert explain_unsolvable(request, Unsolvable("tree")).startswith("python=3.10 has no solution in these channels\n")
+    assert explain_unsolvable(request, Unsolvable("tree")).startswith(
+        "python=3.10 has no solution in these channels beside all else that conda asks for"
+    )

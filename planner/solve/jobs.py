@@ -55,7 +55,8 @@ def explain_unsolvable(request: Request, outcome: Unsolvable) -> str:
         against = ", ".join(outcome.against)
         first = f"{asked} cannot be had together with {against}, which the environment's history asks for"
     else:
-        first = f"{asked} has no solution in these channels"
+        # Pins and history may be what forbids it, and no single spec could be blamed: no more than that is known.
+        first = f"{asked} has no solution in these channels beside all else that {request.tool} asks for here"
     return f"{first}\n{outcome.explanation}"
 
 
