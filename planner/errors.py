@@ -3,8 +3,12 @@
     PlannerError
     ├── InputError            the user's: a prefix, spec, file or option that cannot be used  -> exit 2
     │   ├── BadSpec           a package spec that does not parse
-    │   └── ChannelError      a channel that is not there, or whose repodata cannot be read
-    └── SolverFailed          an engine broke (crashed, timed out): our failure                -> exit 1
+    │   ├── ChannelError      a channel that is not there, or whose repodata cannot be read
+    │   └── SolverUnavailable an engine that was asked for and cannot be had: none there, or a wrong version
+    └── SolverFailed          an engine broke: our failure                                     -> exit 1
+        ├── SolverCrashed     its process ended without an answer
+        ├── SolverTimedOut    it gave none in the time allowed
+        └── SolverRefused     it calls the request a bad one, or answers what nobody can read
 
 An unsolvable request is no error: it is a `planner.model.Unsolvable`. A record that cannot be read is none either:
 it is a `planner.model.LoadProblem` of its environment, so that one bad file never stops the rest.
@@ -41,5 +45,21 @@ class ChannelError(InputError):
     """A channel that is not there or cannot be read; the message names the channel and the place."""
 
 
-class SolverFailed(PlannerError):  # noqa: N818 -- reads as what it says
+class SolverUnavailable(InputError):  # noqa: N818 -- reads as what it says
+    """An engine that was asked for cannot be had; the message says where it was looked for and what is wrong there."""
+
+
+class SolverFailed(PlannerError):  # noqa: N818 -- as above
     """An engine broke: it crashed, timed out, or answered what nobody can read."""
+
+
+class SolverCrashed(SolverFailed):
+    """The engine's process ended without an answer."""
+
+
+class SolverTimedOut(SolverFailed):
+    """The engine gave no answer in the time allowed."""
+
+
+class SolverRefused(SolverFailed):
+    """The engine calls the request a bad one, or its answer cannot be read."""

@@ -326,7 +326,10 @@ Job: TypeAlias = Install | Update | UpdateAll | Remove | Keep | Freeze | Pin
 
 @dataclass(frozen=True, slots=True)
 class SolveRequest:
-    """All that an engine may look at. Without a job, an installed package is weakly kept: a conflict may take it."""
+    """All that an engine may look at. Without a job, an installed package is weakly kept: a conflict may take it.
+
+    `channel_names` says what the channel names in the jobs' specs stand for: base URLs, several for `defaults`.
+    """
 
     installed: tuple[PackageRecord, ...]
     jobs: tuple[Job, ...]
@@ -337,6 +340,9 @@ class SolveRequest:
     add_pip_as_python_dependency: bool = True
     allow_downgrade: bool = True
     allow_uninstall: bool = True
+    force_reinstall: bool = False
+    channel_alias: str = "https://conda.anaconda.org"
+    channel_names: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -351,11 +357,42 @@ class Solution:
 
 
 @dataclass(frozen=True, slots=True)
+class ProblemNode:
+    """What takes part in a conflict: builds of one package, a spec that nothing meets, a constraint, or the request.
+
+    `text` names versions or specs, shortened by the engine where there are many.
+    """
+
+    id: int
+    kind: Literal["root", "package", "missing", "constraint"]
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemGraph:
+    """A conflict as a graph: who requires what (`edges` are from, to, spec), and which nodes exclude each other."""
+
+    root: int
+    nodes: tuple[ProblemNode, ...]
+    edges: tuple[tuple[int, int, str], ...]
+    conflicts: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Unsolvable:
-    """There is no such environment. `explanation` is the engine's own; `against` names what stands against it."""
+    """There is no such environment. `explanation` is the engine's own; `against` names what stands against it.
+
+    Those of `against` that are pins are in `pinned` too. `problems` are the engine's single statements and `graph`
+    their structure, where it gives any. `refused` says that the tool refuses before it asks a solver at all.
+    """
 
     explanation: str
     against: tuple[str, ...] = ()
+    pinned: tuple[str, ...] = ()
+    refused: bool = False
+    problems: tuple[str, ...] = ()
+    graph: ProblemGraph | None = None
 
 
 SolveOutcome: TypeAlias = Solution | Unsolvable

@@ -1,12 +1,15 @@
 """Fixtures that several tests share: where the real data is, and a proof that nothing was written."""
 
 import hashlib
+import importlib.util
 import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from planner.solve.choose import choose_solver
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +18,27 @@ def real_data():
     if not folder or not Path(folder, "installations").is_dir():
         pytest.skip("PLANNER_REAL_DATA does not name the real installations")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def libmamba_python():
+    """An interpreter that has libmambapy 2.x."""
+    python = os.environ.get("PLANNER_LIBMAMBA_PYTHON")
+    if not python:
+        pytest.skip("PLANNER_LIBMAMBA_PYTHON names no interpreter with libmambapy 2.x")
+    return python
+
+
+@pytest.fixture(scope="session", params=["rattler", "libmamba-in-process", "libmamba-worker"])
+def engine(request):
+    """Every engine, one after the other; those that are not at hand are skipped."""
+    if request.param == "rattler":
+        return choose_solver("rattler")
+    if request.param == "libmamba-worker":
+        return choose_solver("libmamba", python=request.getfixturevalue("libmamba_python"))
+    if importlib.util.find_spec("libmambapy") is None:
+        pytest.skip("this interpreter has no libmambapy")
+    return choose_solver("libmamba", environ={})
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The embedded engine on small channels: what a bare request would lose is found, and as little as possible goes."""
+"""What every engine does with the jobs, on small channels: the same cases for each that is at hand."""
 
 import json
 from dataclasses import replace
@@ -51,7 +51,7 @@ ALL = (PY310, PY311, NUMPY, NUMPY311, NUMPY2, TORCH, USER, PURE)
 
 
 @pytest.fixture
-def ask(tmp_path):
+def ask(tmp_path, engine):
     def write(records, channel=CHANNEL, rank=0):
         folder = tmp_path / f"repo{len(list(tmp_path.iterdir()))}" / "linux-64"
         folder.mkdir(parents=True)
@@ -81,7 +81,7 @@ def ask(tmp_path):
             subdir="linux-64",
             **options,
         )
-        return RattlerSolver().solve(request)
+        return engine.solve(request)
 
     solve.write = write
     return solve
