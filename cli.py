@@ -100,12 +100,32 @@ def _verdict_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+_SOLVER_OPTIONS = {
+    "--freeze-installed": "Change nothing that is installed but what is asked for: what a plain install begins with.",
+    "--update-specs": "Let what is installed move from the start.",
+    "--update-deps": "Update what the SPECs need as well.",
+    "--no-deps": "Change the SPECs alone; what they need stays as it is.",
+    "--only-deps": "Change only what the SPECs need.",
+    "--no-pin": "Ignore pinned packages.",
+    "--force-reinstall": "Link the SPECs again even where they are installed.",
+}
+
+
+def _solver_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Conda's own options of `install`, under their own names."""
+    for name, text in reversed(_SOLVER_OPTIONS.items()):
+        function = click.option(name, is_flag=True, help=text)(function)
+    return function
+
+
 @main.command("what-if", short_help="Simulate a change to ENV and say what it would break.")
 @click.argument("env")
 @click.argument("specs", nargs=-1)
 @click.option("--update", "operation", flag_value="update", help="The change is `conda update SPEC...`.")
 @click.option("--remove", "operation", flag_value="remove", help="The change is `conda remove SPEC...`.")
-@click.option("--update-all", "operation", flag_value="update-all", help="The change is `conda update --all`.")
+@click.option(
+    "--update-all", is_flag=True, help="The change is `conda update --all`; with SPEC, conda's install option."
+)
 @click.option(
     "--as",
     "tool",
@@ -137,8 +157,14 @@ def _verdict_options(function: Callable[..., Any]) -> Callable[..., Any]:
     help="Default: as configured, else flexible.",
 )
 @click.option(
-    "--solver", type=click.Choice(["auto", "rattler"]), default="auto", show_default=True, help="Which engine answers."
+    "--solver",
+    type=click.Choice(["auto", "libmamba", "rattler"]),
+    default="auto",
+    show_default=True,
+    help="Which engine answers; auto is libmamba where it is at hand, else rattler.",
 )
+@click.option("--solver-python", metavar="PATH", help="An interpreter that has libmambapy 2.x.")
+@_solver_options
 @click.option("--subdir", metavar="SUBDIR", help="Solve for this platform; default: that of the environment's records.")
 @click.option("--host", "host_file", metavar="FILE", help="Facts of the target machine, from a file (JSON).")
 @click.option("--cuda", metavar="VERSION|none", help="The CUDA version the target machine's driver supports.")
@@ -165,7 +191,8 @@ def what_if_command(root: str | None, /, **given: Any) -> None:
     question = Question(
         env=given["env"],
         specs=given["specs"],
-        operation=given["operation"] or "install",
+        operation="update-all" if given["update_all"] and not given["specs"] else given["operation"] or "install",
+        options=_typed_options(given),
         tool=given["tool"],
         root=root,
         channels=given["channels"],
@@ -177,7 +204,23 @@ def what_if_command(root: str | None, /, **given: Any) -> None:
     _answer(question, **{key: given[key] for key in _REPORTING})
 
 
-_PASSED_ON = ("offline", "channel_priority", "solver", "subdir", "host_file", "cuda", "driver", "glibc", "name")
+def _typed_options(given: dict[str, Any]) -> tuple[str, ...]:
+    names = tuple(name for name in _SOLVER_OPTIONS if given[name.removeprefix("--").replace("-", "_")])
+    return (*names, "--update-all") if given["update_all"] and given["specs"] else names
+
+
+_PASSED_ON = (
+    "offline",
+    "channel_priority",
+    "solver",
+    "solver_python",
+    "subdir",
+    "host_file",
+    "cuda",
+    "driver",
+    "glibc",
+    "name",
+)
 _REPORTING = ("form", "output", "save", "exit_zero", "quiet")
 
 

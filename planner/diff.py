@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
 
 def diff(
-    before: Iterable[PackageRecord], after: Iterable[PackageRecord], requested: frozenset[str]
+    before: Iterable[PackageRecord],
+    after: Iterable[PackageRecord],
+    requested: frozenset[str],
+    again: frozenset[str] = frozenset(),
 ) -> tuple[PackageChange, ...]:
     """The changes, sorted by name. Equal builds are no change, unless a noarch python package must be linked again.
 
-    A record whose very file merely lies in another place is no change of channel: same build, and no hash that
+    `again` names what is to be linked again in any case (`--force-reinstall`). A record whose very file merely lies in another place is no change of channel: same build, and no hash that
     contradicts.
     """
     old = {record.name: record for record in before}
@@ -30,7 +33,7 @@ def diff(
     relinks = _python_minor(old) != _python_minor(new)
     changes = []
     for name in sorted(old.keys() | new.keys()):
-        action = _action(old.get(name), new.get(name), relinks=relinks)
+        action = _action(old.get(name), new.get(name), relinks=relinks, again=name in again)
         if action is not None:
             changes.append(PackageChange(name, action, old.get(name), new.get(name), requested=name in requested))
     return tuple(changes)
@@ -44,13 +47,13 @@ def same_file(left: PackageRecord, right: PackageRecord) -> bool:
     return left.fn != right.fn or all(not a or not b or a == b for a, b in hashes)
 
 
-def _action(old: PackageRecord | None, new: PackageRecord | None, *, relinks: bool) -> Action | None:
+def _action(old: PackageRecord | None, new: PackageRecord | None, *, relinks: bool, again: bool) -> Action | None:
     if old is None:
         return "install"
     if new is None:
         return "remove"
     if same_file(old, new):
-        return "relink" if relinks and new.noarch == "python" else None
+        return "relink" if again or (relinks and new.noarch == "python") else None
     if old.same_build(new):
         return "channel"
     order = compare(new.version, old.version)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Question:
     """What `planner what-if` was asked. Options unset are None or empty: then configuration decides.
 
-    `environ`, `home`, `cache_dir` and `created` (ISO time) come from the rim, so that the answer depends on nothing
+    `options` are conda's solver options under conda's own names (`--no-deps`). `environ`, `home`, `cache_dir` and `created` (ISO time) come from the rim, so that the answer depends on nothing
     that is not written here.
     """
 
@@ -30,6 +30,8 @@ class Question:
     offline: bool = False
     channel_priority: ChannelPriority | None = None
     solver: str = "auto"
+    solver_python: str | None = None
+    options: tuple[str, ...] = ()
     subdir: str | None = None
     cuda: str | None = None
     driver: str | None = None

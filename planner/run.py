@@ -13,24 +13,28 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from planner import channels, judge, load, migrate
+from planner.alternatives import MOST, nearest_requests
 from planner.diff import diff
+from planner.explain import explain_unsolvable
 from planner.fingerprint import fingerprint
 from planner.isolation import environment_reports
-from planner.model import Alternative, Alternatives, Install, Plan, Solution, SolveRequest, Target, Unsolvable
-from planner.nearest import nearest_set, standing_against
+from planner.model import Alternative, Alternatives, Plan, Solution, SolveRequest, Target, Unsolvable
+from planner.nearest import nearest_set
 from planner.question import Question
 from planner.reasons import explain_changes
 from planner.rule import RuleContext
 from planner.situation import Situation, read_situation
+from planner.solve.asked import Asked
 from planner.solve.choose import choose_solver
-from planner.solve.jobs import AGGRESSIVE_UPDATES, asked_jobs, build_jobs, explain_unsolvable
+from planner.solve.simulate import simulate
+from planner.standing import standing_against
 from planner.version import __version__
-from planner.versions import matches, spec_name, spec_version
+from planner.versions import spec_name, spec_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from planner.model import Job, Migration, PackageChange, PackageRecord, Request, SolveOutcome
+    from planner.model import Job, Migration, PackageChange, PackageRecord, SolveOutcome
     from planner.rule import Rule
     from planner.solve.base import Solver
 
@@ -43,12 +47,21 @@ def what_if(question: Question, rules: Sequence[Rule], progress: Callable[[str],
     """Answer the question. Raises `InputError` and its kin for what cannot be used, `SolverFailed` for a broken engine."""
     report = progress or (lambda _text: None)
     situation = read_situation(question, report)
-    solver = choose_solver(question.solver, report)
+    solver = choose_solver(
+        question.solver,
+        report,
+        python=question.solver_python,
+        environ=question.environ,
+        base=next(
+            (item for item in situation.installation.environments if item.prefix == situation.installation.root), None
+        ),
+    )
     outcome = _what_would_happen(situation, solver)
     report("judging what the change would break")
     plan = _judged(situation, solver, outcome, rules, created=question.created)
     report("solving: a new environment beside the old one")
-    migration, alternatives = _what_should_be_done(situation, solver, question.name)
+    migration, elsewhere = _what_should_be_done(situation, solver, question.name)
+    alternatives = _alternatives(situation, solver, outcome, elsewhere, report)
     return replace(
         plan,
         recommendation=judge.recommendation(plan.verdict, migration is not None, plan.outcome),
@@ -57,61 +70,56 @@ def what_if(question: Question, rules: Sequence[Rule], progress: Callable[[str],
     )
 
 
+def _asked(situation: Situation) -> Asked:
+    settings = situation.settings
+    return Asked(
+        environment=situation.target,
+        request=situation.request,
+        is_base=situation.is_base,
+        configured_pins=settings.pinned_packages,
+        aggressive_updates=settings.aggressive_update_packages,
+        auto_update_conda=settings.auto_update_conda,
+        max_attempts=situation.max_attempts,
+    )
+
+
 def _what_would_happen(situation: Situation, solver: Solver) -> SolveOutcome:
     """The first question: the transaction that the tool itself would carry out."""
-    jobs = build_jobs(
-        situation.target,
-        situation.request,
-        is_base=situation.is_base,
-        configured_pins=situation.settings.pinned_packages,
-        aggressive_updates=situation.settings.aggressive_update_packages,
-        auto_update_conda=situation.settings.auto_update_conda,
-    )
-    outcome = solver.solve(_solve_request(situation, jobs))
-    if isinstance(outcome, Solution):
+    asked = _asked(situation)
+    outcome = _simulated(situation, solver, asked)
+    if isinstance(outcome, Solution) or outcome.refused or outcome.against:
         return outcome
-    return replace(outcome, against=_against(situation, solver))
+
+    def solve(jobs: tuple[Job, ...], installed: tuple[PackageRecord, ...]) -> SolveOutcome:
+        return solver.solve(replace(_solve_request(situation, asked, jobs), installed=installed))
+
+    against, pinned = standing_against(asked, solve)
+    return replace(outcome, against=against + pinned, pinned=pinned)
 
 
-def _against(situation: Situation, solver: Solver) -> tuple[str, ...]:
-    """What history asks for that cannot be had together with the request; empty when none can be blamed by itself."""
-    request, target = situation.request, situation.target
-    if request.tool != "conda" or request.operation == "remove":
-        return ()
-    forced = solver.solve(_solve_request(situation, asked_jobs(request)))
-    if isinstance(forced, Unsolvable):
-        return ()
-
-    def solves(specs: tuple[str, ...]) -> bool:
-        installed = target.record(spec_name(specs[-1]))
-        jobs = tuple(Install(spec) for spec in specs)
-        alone = replace(_solve_request(situation, jobs), installed=(installed,) if installed else ())
-        return isinstance(solver.solve(alone), Solution)
-
-    return standing_against(request.specs, _unmet(target.history.specs, forced.records, request), solves)
+def _simulated(situation: Situation, solver: Solver, asked: Asked) -> SolveOutcome:
+    return simulate(
+        asked,
+        lambda now, jobs: solver.solve(_solve_request(situation, now, jobs)),
+        partial(_candidates, situation),
+    )
 
 
-def _solve_request(situation: Situation, jobs: tuple[Job, ...]) -> SolveRequest:
+def _solve_request(situation: Situation, asked: Asked, jobs: tuple[Job, ...]) -> SolveRequest:
+    request = asked.request
     return SolveRequest(
         installed=situation.target.records,
         jobs=jobs,
         repodata=situation.repodata,
         virtual_packages=situation.host.virtual_packages,
         subdir=situation.host.subdir,
-        channel_priority=situation.request.channel_priority,
+        channel_priority=request.channel_priority,
         add_pip_as_python_dependency=situation.settings.add_pip_as_python_dependency,
-        allow_downgrade=situation.request.operation not in {"update", "update-all"},
-    )
-
-
-def _unmet(specs: Sequence[tuple[str, str]], records: Sequence[PackageRecord], request: Request) -> tuple[str, ...]:
-    """The specs asked for earlier that a set of records does not meet, those this request replaces aside."""
-    asked = {spec_name(spec) for spec in request.specs}
-    present = {record.name: record for record in records}
-    return tuple(
-        spec
-        for name, spec in specs
-        if name not in asked and (name not in present or matches(spec, present[name]) is False)
+        # Only conda's own update never goes back.
+        allow_downgrade=request.tool == "mamba" or request.operation not in {"update", "update-all"},
+        force_reinstall="--force-reinstall" in request.options,
+        channel_alias=situation.settings.channel_alias,
+        channel_names=situation.channel_names,
     )
 
 
@@ -146,7 +154,7 @@ def _judged(
         outcome="unsolvable" if after is None else "change" if changes else "no-change",
         verdict=judge.verdict(after is None, findings, not target.problems),
         recommendation="do-not-proceed",  # replaced once the second question is answered
-        explanation=explain_unsolvable(request, outcome) if isinstance(outcome, Unsolvable) else None,
+        explanation=_explanation(situation, outcome),
         changes=changes,
         final_state=after or (),
         edges=edges,
@@ -155,16 +163,24 @@ def _judged(
     )
 
 
+def _explanation(situation: Situation, outcome: SolveOutcome) -> str | None:
+    if isinstance(outcome, Solution):
+        return None
+    history = frozenset(spec for _, spec in situation.target.history.specs)
+    return explain_unsolvable(situation.request, outcome, history, partial(_candidates, situation))
+
+
 def _changes(situation: Situation, after: tuple[PackageRecord, ...] | None) -> tuple[PackageChange, ...]:
     if after is None:
         return ()
-    requested = frozenset(spec_name(spec) for spec in situation.request.specs) | situation.target.history.names
-    fresh = (*(situation.settings.aggressive_update_packages or AGGRESSIVE_UPDATES), *(["conda"] * situation.is_base))
+    asked = _asked(situation)
+    requested = frozenset(asked.requested) | situation.target.history.names
+    again = frozenset(asked.requested) if "--force-reinstall" in situation.request.options else frozenset()
     return explain_changes(
-        diff(situation.target.records, after, requested),
+        diff(situation.target.records, after, requested, again),
         after,
         situation.request,
-        kept_fresh=fresh if situation.request.tool == "conda" else (),
+        kept_fresh=asked.kept_fresh if situation.request.tool == "conda" else (),
         candidates=partial(_candidates, situation),
     )
 
@@ -182,6 +198,24 @@ def _planned_python(situation: Situation, after: tuple[PackageRecord, ...] | Non
             forced = _FORCED_MINOR.match(spec_version(spec) or "")
             return forced.group(1) if forced else None
     return situation.target.python
+
+
+def _alternatives(
+    situation: Situation,
+    solver: Solver,
+    outcome: SolveOutcome,
+    elsewhere: Alternatives,
+    report: Callable[[str], None],
+) -> Alternatives:
+    """Requests that the tool would carry out instead of an unsolvable one, then what a new environment lacks."""
+    if isinstance(outcome, Solution):
+        return elsewhere
+    report("looking for requests near this one that do solve")
+    near = nearest_requests(
+        _asked(situation), outcome, partial(_simulated, situation, solver), partial(_candidates, situation)
+    )
+    items = (*near.items, *elsewhere.items)
+    return Alternatives(near.complete and len(items) <= MOST, items[:MOST])
 
 
 def _what_should_be_done(

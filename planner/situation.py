@@ -7,19 +7,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from planner import channels, config, discover, host, load
-from planner.errors import InputError
+from planner.errors import ChannelError, InputError
 from planner.model import Environment, Host, Installation, Repodata, Request
-from planner.versions import check_spec
+from planner.solve.asked import DEPS_MODIFIERS, NOT_IN_MAMBA, SOLVER_OPTIONS, UPDATE_MODIFIERS
+from planner.versions import check_spec, spec_channel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from planner.question import Question
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """The inputs of one answer. `is_base` says that the target is the installation's root prefix."""
+    """The inputs of one answer. `is_base` says that the target is the installation's root prefix.
+
+    `channel_names` are the channels that specs name, each with the base URLs it stands for; `max_attempts` is conda's
+    own cap on its attempts, where the variable for it is set.
+    """
 
     installation: Installation
     target: Environment
@@ -28,6 +33,8 @@ class Situation:
     host: Host
     request: Request
     repodata: tuple[Repodata, ...]
+    channel_names: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    max_attempts: int | None = None
 
 
 def read_situation(question: Question, progress: Callable[[str], None]) -> Situation:
@@ -71,7 +78,15 @@ def read_situation(question: Question, progress: Callable[[str], None]) -> Situa
         options=_options(question),
     )
     return Situation(
-        installation, target, os.path.realpath(prefix) == os.path.realpath(root), settings, machine, request, repodata
+        installation,
+        target,
+        os.path.realpath(prefix) == os.path.realpath(root),
+        settings,
+        machine,
+        request,
+        repodata,
+        channel_names=_channel_names(question, target, settings),
+        max_attempts=_max_attempts(question),
     )
 
 
@@ -84,13 +99,65 @@ def _check_request(question: Question) -> None:
         check_spec(spec)
     if question.override_channels and not question.channels:
         raise InputError("--override-channels leaves no channel: name at least one with -c/--channel")
+    _check_options(question)
+
+
+def _check_options(question: Question) -> None:
+    unknown = [option for option in question.options if option not in SOLVER_OPTIONS]
+    if unknown:
+        raise InputError(f"{unknown[0]} is no option of the simulated command: it knows {', '.join(SOLVER_OPTIONS)}")
+    for group in (UPDATE_MODIFIERS, DEPS_MODIFIERS):
+        both = [option for option in question.options if option in group]
+        if len(both) > 1:
+            raise InputError(f"{both[0]} and {both[1]} exclude each other, as they do for conda")
+    if question.tool == "mamba":
+        lacking = [option for option in question.options if option in NOT_IN_MAMBA]
+        if lacking:
+            raise InputError(f"mamba's {question.operation} has no option {lacking[0]}: ask --as conda, or without it")
 
 
 def _channels(question: Question, settings: config.Config) -> tuple[str, ...]:
+    """The channels in their order; conda searches those that a requested spec names after the configured ones."""
     configured = () if question.override_channels else settings.channels
-    return tuple(dict.fromkeys((*question.channels, *configured)))
+    named = [channel for spec in question.specs if (channel := spec_channel(spec))]
+    return tuple(
+        dict.fromkeys((*question.channels, *configured, *_not_yet(named, (*question.channels, *configured), settings)))
+    )
+
+
+def _not_yet(named: Iterable[str], searched: Iterable[str], settings: config.Config) -> Iterator[str]:
+    """The channels named in specs, but for those that are searched already, however they are written."""
+    known = {url for channel in searched for url in channels.canonical_channel(channel, settings)}
+    for channel in named:
+        if not known.issuperset(channels.canonical_channel(channel, settings)):
+            yield channel
+
+
+def _channel_names(
+    question: Question, target: Environment, settings: config.Config
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    specs = (*question.specs, *(spec for _, spec in target.history.specs), *target.pins, *settings.pinned_packages)
+    named = dict.fromkeys(channel for spec in specs if (channel := spec_channel(spec)))
+    found = []
+    for name in named:
+        try:
+            found.append((name, channels.canonical_channel(name, settings)))
+        except ChannelError:
+            if any(spec_channel(spec) == name for spec in question.specs):
+                raise
+            # A channel that history names and nobody knows any more: its packages are matched by name and version.
+    return tuple(found)
+
+
+def _max_attempts(question: Question) -> int | None:
+    text = question.environ.get("CONDA_LIBMAMBA_SOLVER_MAX_ATTEMPTS", "")
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"CONDA_LIBMAMBA_SOLVER_MAX_ATTEMPTS={text!r}: conda takes a number from 1 up")
+    return int(text)
 
 
 def _options(question: Question) -> tuple[str, ...]:
     """Options that the tool itself knows by these names: the report repeats the command with them."""
-    return ("--override-channels",) if question.override_channels else ()
+    return (*(["--override-channels"] if question.override_channels else []), *question.options)

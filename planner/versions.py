@@ -7,6 +7,7 @@ breaks those rules, as old records hold, is compared as text after everything th
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,11 @@ from planner.errors import BadSpec
 
 if TYPE_CHECKING:
     from planner.model import PackageRecord
+
+
+_CHANNEL = re.compile(r"""\bchannel\s*=\s*["']?([^"',\]]+)""")
+# What a spec can say in brackets beside version, build and channel; each makes it as strict as one with a build.
+_BRACKETED = ("build_number", "md5", "sha256", "url", "fn", "subdir", "track_features", "license")
 
 
 @lru_cache(maxsize=65536)
@@ -94,6 +100,25 @@ def spec_is_bare(spec: str) -> bool:
     """Whether a spec is a name and nothing more. Raises `BadSpec`."""
     parsed = _spec(spec)
     return parsed.version is None and parsed.build is None and parsed.channel is None and parsed.build_number is None
+
+
+def spec_channel(spec: str) -> str | None:
+    """The channel that a spec names (`conda-forge` of `conda-forge::numpy`), None when it names none."""
+    head, separator, _ = spec.partition("::")
+    if separator and head.strip():
+        return head.strip()
+    bracketed = _CHANNEL.search(spec)
+    return bracketed[1] if bracketed else None
+
+
+def strictness(spec: str) -> int:
+    """How much a spec says, in conda's steps: 1 a name, 2 a version too, 3 a build or anything else. Raises `BadSpec`."""
+    parsed = _spec(spec)
+    if spec_channel(spec) or parsed.build is not None or "*" in spec_name(spec):
+        return 3
+    if "[" in spec and any(key in spec for key in _BRACKETED):
+        return 3
+    return 1 if parsed.version is None else 2
 
 
 def version_matches(constraint: str, version: str) -> bool | None:
