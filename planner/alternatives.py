@@ -81,7 +81,10 @@ def _ideas(
         name = spec_name(spec)
         others = tuple(other for other in specs if other != spec)
         for version in _other_versions(spec, candidates(name)):
-            cost = f"{name} {version} instead of {spec}: the newest that solves"
+            present = asked.installed.get(name)
+            stays = present is not None and matches(f"{name}={version}", present)
+            verb = "stays at" if stays else "goes to"
+            cost = f"{name} {verb} {version} instead of {spec}: the newest before it that solves"
             yield _Idea((*others, f"{name}={version}"), (cost,)), name
         for successor in _SUCCESSORS.get(name, ()):
             instead = _same_version(successor, spec, candidates(successor))

@@ -44,7 +44,7 @@ def _sentence(request: Request, outcome: Unsolvable, history: frozenset[str], ca
         against = ", ".join(outcome.against)
         whose = f"{asked} cannot be had together with {against}, which {_by_whom(outcome, request, history)}"
         chains = [chain for spec in outcome.against if (chain := _chain(spec, request.specs, candidates))]
-        return f"{whose}: {'; '.join(chains)}" if chains else whose
+        return f"{whose}: for instance, {'; '.join(chains)}" if chains else whose
     told = _told(outcome.graph) if outcome.graph is not None else None
     if told:
         return f"{asked} has no solution beside all else that {request.tool} asks for here: {told}"

@@ -22,33 +22,40 @@ class Nearest:
     lost: tuple[tuple[str, str], ...]
 
 
-def standing_against(
-    asked: Sequence[str], others: Sequence[str], solves: Callable[[tuple[str, ...]], bool]
-) -> tuple[str, ...]:
-    """Those of `others` that have no solution together with `asked` even when nothing else is asked for."""
-    return tuple(spec for spec in others if not solves((*asked, spec)))
-
-
 def nearest_set(
     asked: Sequence[str], others: Sequence[str], solves: Callable[[tuple[str, ...]], bool]
 ) -> Nearest | None:
     """`asked` with as many of `others` as can be had, earlier ones first; None when `asked` alone has no solution.
 
-    At most 2n + 2 calls of `solves` for n others. The set is maximal: none of the lost ones could be added to it.
+    For n others, of which k are lost, about n + k log n calls of `solves`. The set is maximal: none of the lost ones could be added to it.
     """
     kept = tuple(asked)
     if not solves(kept):
         return None
     beside = f"together with {' and '.join(asked)}" if asked else "in these channels"
-    alone = set(standing_against(asked, others, solves))
+    alone = {spec for spec in others if not solves((*asked, spec))}
     lost = {spec: f"{spec} is left out: it has no solution {beside}" for spec in alone}
-    possible = tuple(spec for spec in others if spec not in alone)
-    if solves((*kept, *possible)):
-        kept = (*kept, *possible)
-    else:
-        for spec in possible:
-            if solves((*kept, spec)):
-                kept = (*kept, spec)
-            else:
-                lost[spec] = f"{spec} is left out: it has no solution together with the specs that are kept"
+    open_specs = tuple(spec for spec in others if spec not in alone)
+    while open_specs:
+        fits = _longest(kept, open_specs, solves)
+        kept = (*kept, *open_specs[:fits])
+        if fits < len(open_specs):
+            lost[open_specs[fits]] = (
+                f"{open_specs[fits]} is left out: it has no solution together with the specs that are kept"
+            )
+        open_specs = open_specs[fits + 1 :]
     return Nearest(kept, tuple((spec, lost[spec]) for spec in others if spec in lost))
+
+
+def _longest(kept: tuple[str, ...], specs: tuple[str, ...], solves: Callable[[tuple[str, ...]], bool]) -> int:
+    """How many of `specs`, from the first on, can be added: what fails with few of them fails with more."""
+    if solves((*kept, *specs)):
+        return len(specs)
+    least, most = 0, len(specs) - 1
+    while least < most:
+        middle = (least + most + 1) // 2
+        if solves((*kept, *specs[:middle])):
+            least = middle
+        else:
+            most = middle - 1
+    return least

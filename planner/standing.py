@@ -38,8 +38,20 @@ def standing_against(asked: Asked, solve: Solve) -> tuple[tuple[str, ...], tuple
 
 
 def _solves(asked: Asked, request: tuple[Job, ...], spec: str, solve: Solve) -> bool:
-    present = asked.environment.record(spec_name(spec))
-    return isinstance(solve((*request, Install(spec)), (present,) if present else ()), Solution)
+    return isinstance(solve((*request, Install(spec)), _with_needs(asked, spec_name(spec))), Solution)
+
+
+def _with_needs(asked: Asked, name: str) -> tuple[PackageRecord, ...]:
+    """The installed record of that name with all that it needs: alone, it would be broken already, and stay so."""
+    installed = asked.installed
+    found: dict[str, PackageRecord] = {}
+    waiting = [name]
+    while waiting:
+        record = installed.get(waiting.pop())
+        if record is not None and record.name not in found:
+            found[record.name] = record
+            waiting.extend(need.split(" ", maxsplit=1)[0].lower() for need in record.depends)
+    return tuple(record for record in asked.environment.records if record.name in found)
 
 
 def _blamed_pins(asked: Asked, request: tuple[Job, ...], solve: Solve) -> tuple[str, ...]:

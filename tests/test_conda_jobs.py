@@ -1,5 +1,7 @@
 """The jobs that conda and mamba build for a command."""
 
+from dataclasses import replace
+
 import pytest
 
 from planner.errors import BadSpec
@@ -26,7 +28,7 @@ def record(name, version="1.0", build="0", **more):
 
 
 RECORDS = (
-    record("conda"),
+    record("conda", "24.1.2"),
     record("liba"),
     record("numpy", "1.26.4", "py310h0_0", depends=("python >=3.10,<3.11.0a0",)),
     record("openssl"),
@@ -128,6 +130,14 @@ def test_the_prefix_s_own_pin_beats_a_configured_one_and_no_pin_drops_both():
 def test_base_keeps_conda_fresh_unless_told_otherwise():
     assert Update("conda") in conda_jobs(asked("install", "pandas", is_base=True))
     assert Update("conda") not in conda_jobs(asked("install", "pandas", is_base=True, auto_update_conda=False))
+    assert Update("conda") not in conda_jobs(asked("install", "pandas", is_base=False))
+
+
+def test_a_base_with_an_older_conda_is_not_the_simulated_one_s_own():
+    old = tuple(replace(item, version="4.10.3") if item.name == "conda" else item for item in RECORDS)
+    question = asked("install", "pandas", is_base=True)
+    question = replace(question, environment=replace(question.environment, records=old))
+    assert Update("conda") not in conda_jobs(question)
 
 
 def test_update_all_moves_all_but_python_and_what_is_pinned():

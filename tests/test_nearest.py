@@ -3,16 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.nearest import nearest_set, standing_against
+from planner.nearest import nearest_set
 
 
 def solver(*conflicts):
     return lambda specs: not any(set(conflict) <= set(specs) for conflict in conflicts)
-
-
-def test_only_what_fails_alone_stands_against_the_request():
-    solves = solver({"python=3.11", "ray"}, {"a", "b"})
-    assert standing_against(["python=3.11"], ["a", "b", "ray"], solves) == ("ray",)
 
 
 def test_what_fails_alone_is_left_out_and_the_rest_kept():
@@ -44,3 +39,15 @@ def test_the_set_solves_and_is_maximal(conflicts):
     for spec, _ in found.lost:
         assert not solves((*found.kept, spec))
     assert {*found.kept, *(spec for spec, _ in found.lost)} == set("abcdef")
+
+
+def test_few_solves_find_one_conflict_among_many():
+    calls = []
+
+    def solves(specs):
+        calls.append(specs)
+        return not {"s3", "s40"} <= set(specs)
+
+    found = nearest_set([], [f"s{n}" for n in range(64)], solves)
+    assert [spec for spec, _ in found.lost] == ["s40"]
+    assert len(calls) < 64 + 12

@@ -27,7 +27,7 @@ def answer(real_data, tmp_path_factory):
         if key not in made:
             question = Question(
                 env=env,
-                specs=(spec,),
+                specs=tuple(spec.split()),
                 root=str(real_data / "installations" / installation),
                 channels=tuple(str(real_data / "channels" / name) for name in channels),
                 override_channels=True,
@@ -176,3 +176,68 @@ def test_every_real_plan_validates_and_survives_the_round_trip(answer, real_data
         text = dumps(plan)
         jsonschema.validate(json.loads(text), schema)
         assert dumps(plan_from_dict(json.loads(text))) == text
+
+
+# What conda 26.7 and micromamba 2.8.1 unlinked, linked and removed, from the table beside the data.
+TABLE = [
+    ("linux-base-py39", "base", "python=3.10", "mamba", 24, 21, 11),
+    ("linux-base-py39", "py37", "python=3.10", "conda", 5, 8, 0),
+    ("linux-base-py39", "py37", "python=3.10", "mamba", 5, 8, 0),
+    ("linux-base-py39", "py37", "python=3.8", "conda", 5, 5, 0),
+    ("linux-base-py39", "py37", "python=3.8", "mamba", 5, 5, 0),
+    ("win-base-py310", "base", "python=3.11", "conda", 31, 35, 0),
+    ("win-base-py310", "base", "python=3.11", "mamba", 31, 35, 0),
+    ("win-py38-pip74", "base", "python=3.11", "conda", 16, 21, 0),
+    ("win-py38-pip74", "base", "python=3.11", "mamba", 16, 21, 0),
+    ("win-torch1131", "base", "python=3.10", "conda", 30, 44, 0),
+    ("win-torch1131", "base", "python=3.10", "mamba", 30, 44, 0),
+    ("win-torch1131", "base", "python=3.11", "mamba", None, None, 1),
+    ("linux-torch251-cu121", "base", "python=3.11", "mamba", 345, 354, 28),
+    ("linux-torch251-cu121", "base", "python=3.12", "mamba", None, None, 36),
+    ("linux-torch251-cu121", "base", "numpy=2", "mamba", 3, 1, 2),
+]
+REFUSED = [
+    ("linux-base-py39", "python=3.10", "conda"),
+    ("win-torch1131", "python=3.11", "torchvision"),
+    ("linux-torch251-cu121", "python=3.11", "ray-all"),
+    ("linux-torch251-cu121", "python=3.12", "ray-all"),
+    ("linux-torch251-cu121", "numpy=2", "pydeck"),
+]
+
+
+def channels_of(installation):
+    if installation == "linux-torch251-cu121":
+        return HARVESTED, {"channel_priority": "flexible"}
+    if installation.startswith("win-"):
+        return ("main-2023-06",), {"subdir": "win-64"}
+    return ("main-2021-11",), {}
+
+
+@pytest.mark.parametrize(("installation", "env", "spec", "tool", "unlinked", "linked", "removed"), TABLE)
+def test_libmamba_gives_the_tool_s_own_figures(
+    answer, libmamba_python, installation, env, spec, tool, unlinked, linked, removed
+):
+    names, options = channels_of(installation)
+    plan = answer(installation, env, spec, names, tool=tool, solver_python=libmamba_python, **options)
+    assert (plan.solver.name, plan.solver.mode, plan.solver.fidelity) == ("libmamba", "worker", "exact")
+    assert len(actions(plan, "remove")) == removed
+    if unlinked is not None:
+        assert sum(change.before is not None for change in plan.changes) == unlinked
+        assert sum(change.after is not None for change in plan.changes) == linked
+    for change in plan.changes:
+        assert change.reason, change.name
+
+
+@pytest.mark.parametrize(("installation", "spec", "named"), REFUSED)
+def test_libmamba_refuses_what_conda_refuses_and_the_alternatives_solve(
+    answer, libmamba_python, installation, spec, named
+):
+    names, options = channels_of(installation)
+    options["solver_python"] = libmamba_python
+    plan = answer(installation, "base", spec, names, **options)
+    assert plan.verdict.value == "unsolvable"
+    assert named in plan.explanation.splitlines()[0]
+    assert plan.alternatives.items
+    nearest = plan.alternatives.items[0]
+    again = answer(installation, "base", " ".join(nearest.specs), names, **options)
+    assert again.outcome != "unsolvable"

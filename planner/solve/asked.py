@@ -9,13 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from planner.versions import minor, spec_name
+from planner.versions import compare, minor, spec_name
 
 if TYPE_CHECKING:
     from planner.model import Environment, PackageRecord, Request
 
 # conda's defaults for `aggressive_update_packages`, where the configuration sets none.
 AGGRESSIVE_UPDATES = ("ca-certificates", "certifi", "openssl")
+
+# The first conda whose default solver is libmamba: the one that is simulated.
+FIRST_WITH_LIBMAMBA = "23.10.0"
 
 UPDATE_MODIFIERS = ("--freeze-installed", "--update-specs", "--update-deps", "--update-all")
 DEPS_MODIFIERS = ("--no-deps", "--only-deps")
@@ -74,10 +77,15 @@ class Asked:
 
     @property
     def kept_fresh(self) -> dict[str, str]:
-        """What conda updates with every change, as name to bare spec: by configuration, and conda itself in base."""
+        """What conda updates with every change, as name to bare spec: by configuration, and itself in its own base.
+
+        conda 23.10 or newer is what is simulated. A base whose own conda is older cannot be that conda's own.
+        """
         installed = self.installed
         fresh = {name: name for name in self.aggressive_updates if name in installed}
-        if self.is_base and self.auto_update_conda:
+        conda = installed.get("conda")
+        own = conda is not None and compare(conda.version, FIRST_WITH_LIBMAMBA) >= 0
+        if self.is_base and own and self.auto_update_conda:
             fresh["conda"] = "conda"
         return fresh
 

@@ -18,6 +18,8 @@ from typing import Any
 
 KINDS = ("Install", "Update", "UpdateAll", "Remove", "Keep", "Freeze", "Pin")
 _OLDEST = 2
+# What a database does not depend on.
+_OF_THE_QUESTION = ("op", "jobs", "allow_downgrade", "allow_uninstall", "force_reinstall")
 
 
 class Fault(Exception):  # noqa: N818 -- named as the answer that it becomes
@@ -74,7 +76,7 @@ def _version_of(module: Any) -> str:
 def _solve(libmamba: Any, request: dict[str, Any]) -> dict[str, Any]:
     from libmambapy.solver import Request, libsolv
 
-    database = _database(libmamba, request)
+    database = _database_for(libmamba, request)
     flags = Request.Flags(
         keep_dependencies=True,
         keep_user_specs=True,
@@ -92,6 +94,24 @@ def _solve(libmamba: Any, request: dict[str, Any]) -> dict[str, Any]:
     if hasattr(outcome, "actions"):
         return {"actions": [_action(action) for action in outcome.actions]}
     return {"unsolvable": _unsolvable(libmamba, database, outcome)}
+
+
+# The last database, and what it was made from. Loading a channel costs more than most solves do.
+_LAST: dict[str, Any] = {}
+
+
+def _database_for(libmamba: Any, request: dict[str, Any]) -> Any:
+    """A database for a request: the last one where nothing but the jobs differs. A pin is written into its database."""
+    made_from = {key: value for key, value in request.items() if key not in _OF_THE_QUESTION}
+    made_from["files"] = [
+        os.stat(item["path"]).st_mtime_ns for item in request["repodata"] if os.path.exists(item["path"])
+    ]
+    pinned = any(kind == "Pin" for kind, _ in request["jobs"])
+    database = _LAST["database"] if _LAST.get("made_from") == made_from else _database(libmamba, request)
+    _LAST.clear()
+    if not pinned:
+        _LAST.update(made_from=made_from, database=database)
+    return database
 
 
 def _database(libmamba: Any, request: dict[str, Any]) -> Any:
@@ -281,7 +301,15 @@ def _node(node: Any) -> dict[str, str]:
 
 
 def _label(label: Any) -> str:
-    return "|".join(dict.fromkeys(str(spec) for spec in label))
+    """Specs as recipes and repodata write them, `python >=3.9,<3.10.0a0`."""
+    return "|".join(dict.fromkeys(_plain_spec(spec) for spec in label))
+
+
+def _plain_spec(spec: Any) -> str:
+    try:
+        return str(spec.conda_build_form())
+    except AttributeError:
+        return str(spec)
 
 
 # --------------------------------------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ from planner.model import (
 )
 from planner.origin import channel_name
 from planner.solve.rattler_records import record_from_rattler, record_to_rattler, virtual_to_rattler
+from planner.solve.unneeded import unneeded
 from planner.versions import check_spec, compare, matches, spec_is_bare, spec_name
 
 if TYPE_CHECKING:
@@ -233,6 +234,10 @@ def _solution(answer: dict[str, PackageRecord], request: SolveRequest) -> Soluti
     for name, record in sorted(answer.items()):
         present = installed.get(name)
         records.append(present if present is not None and same_file(present, record) else record)
+    if any(isinstance(job, Remove) for job in request.jobs):
+        kept = {job.name for job in request.jobs if isinstance(job, Keep)}
+        below = unneeded(request.installed, records, kept)
+        records = [record for record in records if record.name not in below]
     return Solution(tuple(records))
 
 

@@ -1,0 +1,30 @@
+"""What a removal takes with it below: packages that were there only for what goes, as libmamba cleans them up.
+
+libsolv does this by itself; for an engine that does not, it is read off the records.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from planner.model import PackageRecord
+
+
+def unneeded(before: Iterable[PackageRecord], after: Iterable[PackageRecord], kept: Collection[str]) -> frozenset[str]:
+    """Names of `after` that only what is gone needed, directly or through others; `kept` are never among them."""
+    left = {record.name: record for record in after}
+    waiting = [record for record in before if record.name not in left]
+    found: set[str] = set()
+    while waiting:
+        for name in _needs(waiting.pop()) & left.keys() - set(kept):
+            if not any(name in _needs(other) for other in left.values() if other.name != name):
+                found.add(name)
+                waiting.append(left.pop(name))
+    return frozenset(found)
+
+
+def _needs(record: PackageRecord) -> set[str]:
+    return {spec.split(" ", maxsplit=1)[0].lower() for spec in record.depends}
