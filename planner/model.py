@@ -428,6 +428,16 @@ class PackageChange:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """A package that was meant to move and stays at `version`, though a channel has `newest`; `reason` as above."""
+
+    name: str
+    version: str
+    newest: str
+    reason: str
+
+
 EvidenceKind: TypeAlias = Literal["file", "metadata", "catalogue"]
 
 
@@ -611,3 +621,4 @@ class Plan:
     environments: tuple[EnvironmentReport, ...] = ()
     alternatives: Alternatives = field(default_factory=Alternatives)
     migration: Migration | None = None
+    held_back: tuple[HeldBack, ...] = ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from planner.origin import channel_name
 from planner.versions import matches, minor, spec_name
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _HOST = "__"
 
 def explain_changes(
     changes: Sequence[PackageChange],
+    before: Sequence[PackageRecord],
     after: Sequence[PackageRecord],
     request: Request,
     *,
@@ -32,11 +34,13 @@ def explain_changes(
     `candidates` gives all builds of a name that the channels have; it is asked only for packages that leave.
     """
     context = _Context(
+        before={record.name: record for record in before},
         after={record.name: record for record in after},
         asked={spec_name(spec): spec for spec in request.specs},
         removing=request.operation == "remove",
         fresh=frozenset(kept_fresh),
         update_all=request.operation == "update-all",
+        channels=request.channels if request.channel_priority != "disabled" else (),
         candidates=candidates,
     )
     return tuple(replace(change, reason=_reason(change, context)) for change in changes)
@@ -46,11 +50,13 @@ def explain_changes(
 class _Context:
     """What the reasons are looked up in."""
 
+    before: Mapping[str, PackageRecord]
     after: Mapping[str, PackageRecord]
     asked: Mapping[str, str]
     removing: bool
     fresh: frozenset[str]
     update_all: bool
+    channels: Sequence[str]
     candidates: Callable[[str], Sequence[PackageRecord]]
 
 
@@ -67,7 +73,21 @@ def _reason(change: PackageChange, context: _Context) -> str:
     violated = _violated(change.before, context.after)
     if change.after is None:
         return _why_gone(change.before, violated, context)
-    return violated or _demanded(change.before, context.after) or _freshness(change.name, context)
+    return (
+        violated
+        or _demanded(change.before, context.after)
+        or _preferred(change.before, change.after, context.channels)
+        or _freshness(change.name, context)
+    )
+
+
+def _preferred(before: PackageRecord, after: PackageRecord, channels: Sequence[str]) -> str | None:
+    """The order of channels, where the new build comes from one that goes before the old one's."""
+    order = [channel_name(channel) for channel in channels]
+    old, new = channel_name(before.channel or before.url), channel_name(after.channel or after.url)
+    if old != new and old in order and new in order and order.index(new) < order.index(old):
+        return f"the channel {new} goes before {old}, and has a build of it"
+    return None
 
 
 def _freshness(name: str, context: _Context) -> str:
@@ -117,7 +137,7 @@ def _needed_by(name: str, after: Mapping[str, PackageRecord]) -> str | None:
 
 def _why_gone(record: PackageRecord, violated: str | None, context: _Context) -> str:
     if violated is None:
-        return "the solver's choice: no requirement of its own is broken"
+        return _no_longer_needed(record, context) or "the solver's choice: no requirement of its own is broken"
     python = context.after.get("python")
     builds = context.candidates(record.name)
     if not builds:
@@ -125,6 +145,15 @@ def _why_gone(record: PackageRecord, violated: str | None, context: _Context) ->
     if python is not None and not any(_fits_python(build, python) for build in builds):
         return f"{violated}; no build of {record.name} for python {minor(python.version)} in the channels"
     return violated
+
+
+def _no_longer_needed(record: PackageRecord, context: _Context) -> str | None:
+    """Both tools clean up behind what they move: what only that needed goes with it."""
+    needed_by = [other for other in context.before.values() if record.name in {_name(spec) for spec in other.depends}]
+    if not needed_by or _needed_by(record.name, context.after):
+        return None
+    whose = ", ".join(other.label for other in needed_by)
+    return f"nothing that stays needs it any more; before, {whose} did"
 
 
 def _fits_python(record: PackageRecord, python: PackageRecord) -> bool:

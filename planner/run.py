@@ -17,6 +17,7 @@ from planner.alternatives import MOST, nearest_requests
 from planner.diff import diff
 from planner.explain import explain_unsolvable
 from planner.fingerprint import fingerprint
+from planner.held_back import held_back
 from planner.isolation import environment_reports
 from planner.model import Alternative, Alternatives, Plan, Solution, SolveRequest, Target, Unsolvable
 from planner.nearest import nearest_set
@@ -159,6 +160,7 @@ def _judged(
         final_state=after or (),
         edges=edges,
         findings=findings,
+        held_back=held_back(_asked(situation), after, partial(_candidates, situation)) if after is not None else (),
         environments=environment_reports(situation.installation, target, changes, findings),
     )
 
@@ -178,6 +180,7 @@ def _changes(situation: Situation, after: tuple[PackageRecord, ...] | None) -> t
     again = frozenset(asked.requested) if "--force-reinstall" in situation.request.options else frozenset()
     return explain_changes(
         diff(situation.target.records, after, requested, again),
+        situation.target.records,
         after,
         situation.request,
         kept_fresh=asked.kept_fresh if situation.request.tool == "conda" else (),

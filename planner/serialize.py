@@ -79,6 +79,8 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
             finding["edges"] = []
     else:
         del document["explanation"]
+    if not plan.held_back:
+        del document["held_back"]
     for key in ("changes", "final_state"):
         document[key].sort(key=lambda item: str(item["name"]))
     return {"format": FORMAT, "schema_version": SCHEMA_VERSION, **document}
@@ -140,7 +142,7 @@ def plan_from_dict(data: Any) -> Plan:
         raise InputError("explanation: only an unsolvable plan has one")
     if unsolvable and not isinstance(body.get("explanation"), str):
         raise InputError("explanation: an unsolvable plan must have one, as text")
-    plan = _dataclass(Plan, {"explanation": None, **body}, "")
+    plan = _dataclass(Plan, {"explanation": None, "held_back": [], **body}, "")
     _check_whole(plan)
     return plan
 

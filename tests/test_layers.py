@@ -14,6 +14,7 @@ ALLOWED = {
     "networkx": {"planner/graph.py"},
     "click": {"cli.py"},
     "rich": {"planner/render/terminal.py"},
+    "libmambapy": {"planner/solve/libmamba_worker.py"},
     "torch": {"planner/verify/probe.py"},
     "rattler": {
         "planner/versions.py",

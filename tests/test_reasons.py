@@ -1,8 +1,12 @@
 """Why a package moved: each sentence names the line that forced it, or says that none did."""
 
+from dataclasses import replace
+
 from planner.diff import diff
-from planner.model import PackageRecord, Request
+from planner.held_back import held_back
+from planner.model import Environment, PackageRecord, Request
 from planner.reasons import explain_changes
+from planner.solve.asked import Asked
 
 
 def record(name, version="1.0", build="0", depends=(), **more):
@@ -20,6 +24,7 @@ def reasons(before, after, *specs, operation="install", channel=(), fresh=()):
     request = Request(operation, specs)
     explained = explain_changes(
         diff(before, after, frozenset()),
+        before,
         after,
         request,
         kept_fresh=fresh,
@@ -73,3 +78,58 @@ def test_where_no_constraint_forces_it_the_reason_says_so():
     assert reasons(before, after, "b", fresh=["a"]) == {"a": "kept up to date by conda with every change"}
     assert reasons(before, after, operation="update-all") == {"a": "everything was asked to be updated"}
     assert reasons(before, [], "b") == {"a": "the solver's choice: no requirement of its own is broken"}
+
+
+def test_what_is_cleaned_up_behind_a_removal_says_who_needed_it():
+    app = record("app", depends=["lib"])
+    found = reasons([app, record("lib")], [], "app", operation="remove")
+    assert found["lib"] == "nothing that stays needs it any more; before, app 1.0 0 did"
+
+
+def test_a_build_of_a_channel_that_goes_before_says_so():
+    before = record("torch", build="cuda", channel="https://conda.anaconda.org/pytorch")
+    after = record("torch", build="cpu", channel="https://repo.anaconda.com/pkgs/main")
+    channels = ("https://repo.anaconda.com/pkgs/main", "https://conda.anaconda.org/pytorch")
+    request = Request("update-all", (), channels=channels)
+
+    def reason(request):
+        changes = diff([before], [after], frozenset())
+        return explain_changes(changes, [before], [after], request, kept_fresh=(), candidates=lambda _: ())[0].reason
+
+    assert reason(request) == "the channel pkgs/main goes before pytorch, and has a build of it"
+    assert reason(replace(request, channel_priority="disabled")) == "everything was asked to be updated"
+
+
+NUMPY, NUMPY2 = record("numpy", "1.26.4"), record("numpy", "2.0.0")
+
+
+def held(*after, specs=("numpy",), channel=(NUMPY, NUMPY2), operation="install", pins=(), **more):
+    environment = Environment("e", "/e", "linux-64", records=after, pins=pins)
+    asked = Asked(environment, Request(operation, specs, **more), is_base=False)
+    found = held_back(asked, after, lambda name: [item for item in channel if item.name == name])
+    return {item.name: (item.version, item.newest, item.reason) for item in found}
+
+
+def test_what_is_held_back_names_what_holds_it():
+    scipy = record("scipy", depends=["numpy <2"])
+    assert held(NUMPY, scipy) == {"numpy": ("1.26.4", "2.0.0", "scipy 1.0 0 requires numpy <2")}
+    assert held(NUMPY, pins=("numpy 1.26.*",))["numpy"][2] == "the pin numpy 1.26.*"
+    bound = record("numpy", "2.0.0", depends=["python >=3.11"])
+    assert held(NUMPY, PY310, channel=(NUMPY, bound))["numpy"][2] == (
+        "numpy 2.0.0 0 requires python >=3.11, and python stays at 3.10.1"
+    )
+    assert "solver's choice" in held(NUMPY)["numpy"][2]
+
+
+def test_the_order_of_channels_can_hold_a_package_back():
+    ours = replace(NUMPY, channel="https://conda.anaconda.org/ours")
+    theirs = replace(NUMPY2, channel="https://conda.anaconda.org/theirs")
+    found = held(ours, channel=(ours, theirs), channels=(ours.channel, theirs.channel))
+    assert found["numpy"][2] == "the channel ours goes before theirs, which has it"
+
+
+def test_what_is_at_the_newest_the_request_allows_is_not_held_back():
+    assert held(NUMPY2) == {}
+    assert held(NUMPY, specs=("numpy=1",)) == {}
+    assert held(NUMPY, operation="remove") == {}
+    assert set(held(NUMPY, operation="update-all", specs=())) == {"numpy"}

@@ -39,7 +39,7 @@ def test_schema_is_a_schema():
 
 def test_every_object_is_closed_and_described():
     found = list(objects(SCHEMA))
-    assert len(found) == 16
+    assert len(found) == 17
     for item in found:
         assert item["additionalProperties"] is False
         assert item["description"]

@@ -164,7 +164,7 @@ def _changes(plan: Plan) -> Section:
     if plan.outcome == "unsolvable":
         return Section("changes", heading, (Paragraph("Nothing: a request without a solution changes nothing."),))
     if not plan.changes:
-        return Section("changes", heading, (Paragraph("No package changes."),))
+        return Section("changes", heading, (Paragraph("No package changes."), *_held_back(plan)))
     counts = Counter(change.action for change in plan.changes)
     told = ", ".join(f"{counts[action]} {_ACTIONS[action]}" for action in _ORDER if counts[action])
     ordered = sorted(plan.changes, key=lambda change: (not change.requested, _ORDER.index(change.action), change.name))
@@ -177,7 +177,13 @@ def _changes(plan: Plan) -> Section:
         blocks.append(
             Paragraph(f"{plural(asked, 'package')} marked * someone asked for, now or earlier; they come first.")
         )
-    return Section("changes", heading, (*blocks, table))
+    return Section("changes", heading, (*blocks, table, *_held_back(plan)))
+
+
+def _held_back(plan: Plan) -> tuple[Block, ...]:
+    """What was meant to move and stays behind; a title only where there is any."""
+    items = tuple(f"{item.name} {item.version}, while {item.newest} is there: {item.reason}" for item in plan.held_back)
+    return (Bullets(items, "Held back behind the newest build that the request allows"),) if items else ()
 
 
 def _change_row(change: PackageChange) -> tuple[str, ...]:
