@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from planner.solve.choose import choose_solver
+from planner.solve.closure import Closure
+from planner.solve.libmamba import LibmambaSolver
+from planner.solve.worker_process import WorkerProcess
 
 
 @pytest.fixture(scope="session")
@@ -29,13 +32,16 @@ def libmamba_python():
     return python
 
 
-@pytest.fixture(scope="session", params=["rattler", "libmamba-in-process", "libmamba-worker"])
+@pytest.fixture(scope="session", params=["rattler", "libmamba-in-process", "libmamba-worker", "libmamba-reduced"])
 def engine(request):
     """Every engine, one after the other; those that are not at hand are skipped."""
     if request.param == "rattler":
         return choose_solver("rattler")
     if request.param == "libmamba-worker":
         return choose_solver("libmamba", python=request.getfixturevalue("libmamba_python"))
+    if request.param == "libmamba-reduced":  # every channel cut down to what the question reaches, however small
+        python = request.getfixturevalue("libmamba_python")
+        return LibmambaSolver(WorkerProcess(python), python, "a test", closure=Closure(None, worth_it=0))
     if importlib.util.find_spec("libmambapy") is None:
         pytest.skip("this interpreter has no libmambapy")
     return choose_solver("libmamba", environ={})

@@ -28,6 +28,7 @@ from planner.model import (
     UpdateAll,
 )
 from planner.solve import libmamba_worker
+from planner.solve.closure import Closure
 from planner.solve.order import dependency_first
 
 if TYPE_CHECKING:
@@ -61,8 +62,10 @@ class LibmambaSolver:
         where: str,
         reason: str,
         progress: Callable[[str], None] | None = None,
+        closure: Closure | None = None,
     ) -> None:
-        """`where` names the interpreter for messages."""
+        """`where` names the interpreter for messages; `closure` makes large channels small."""
+        self._closure = closure or Closure(None)
         self._transport = transport
         self._where = where
         self._progress = progress or (lambda _text: None)
@@ -83,7 +86,7 @@ class LibmambaSolver:
     def solve(self, request: SolveRequest) -> SolveOutcome:
         """Answer one request."""
         self._progress("solving with libmamba")
-        reply = self._ask({"op": "solve", **_payload(request)})
+        reply = self._ask({"op": "solve", **_payload(self._closure.reduce(request))})
         try:
             if "unsolvable" in reply:
                 return _unsolvable(reply["unsolvable"])
