@@ -11,7 +11,7 @@ import re
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from planner import channel_names
+from planner import credentials
 from planner.carry import depends_names
 from planner.flavour import FRAMEWORKS, flavour
 from planner.pip_layer import one_line
@@ -59,7 +59,7 @@ def lock_url(record: PackageRecord) -> str | None:
 
 def without_credentials(url: str) -> str:
     """A URL or channel without user, password and conda's `/t/TOKEN`; a folder's path holds none of these."""
-    return url if url.startswith("file:") else channel_names.without_credentials(url)
+    return url if url.startswith("file:") else credentials.without_credentials(url)
 
 
 def in_dependency_order(records: Iterable[PackageRecord]) -> tuple[PackageRecord, ...]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from planner.config import DEFAULT_CHANNELS_UNIX, DEFAULT_CHANNELS_WINDOWS, Config
+from planner.credentials import masked, without_credentials
 from planner.errors import ChannelError
 
 KNOWN_SUBDIRS = frozenset(
@@ -44,9 +45,6 @@ KNOWN_SUBDIRS = frozenset(
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+)://")
 _PATH = re.compile(r"^(?:\.{1,2}$|\.{1,2}[/\\]|~|/|[A-Za-z]:[/\\]|\\\\)")
 _NAME = re.compile(r"^[^\s:?#\\@%<>\"|*]+$")
-_TOKEN = re.compile(r"/t/[^/\s]*")
-_LOGIN = re.compile(r"(://)[^/\s]*@")
-_QUERY = re.compile(r"(://[^\s?#]*)[?#][^\s'\"]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +86,6 @@ def resolve(text: str, config: Config, subdir: str = "") -> tuple[Place, ...]:
     if "/" in name and os.path.isdir(text) and not _configured(name, config):
         return (_folder(text),)
     return (_by_name(name, config),)
-
-
-def masked(text: str) -> str:
-    """A text for people: logins, tokens and queries in its URLs are replaced by `***`."""
-    return _QUERY.sub(r"\1?***", _TOKEN.sub("/t/***", _LOGIN.sub(r"\1***@", text)))
-
-
-def without_credentials(url: str) -> str:
-    """A URL without login and token, as conda's own records carry it."""
-    return _TOKEN.sub("", _LOGIN.sub(r"\1", url))
-
-
-def has_credentials(url: str) -> bool:
-    """Whether a URL carries a login or a token."""
-    return without_credentials(url) != url
 
 
 def _folder(path: str) -> Place:

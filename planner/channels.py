@@ -16,8 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from planner.channel_names import Place, canonical_channel, masked, resolve
+from planner.channel_names import Place, canonical_channel, resolve
 from planner.config import Config
+from planner.credentials import masked
 from planner.errors import ChannelError
 from planner.model import Repodata
 from planner.repodata_cache import cached_copies, known_missing

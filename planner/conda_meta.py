@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from planner.channel_names import KNOWN_SUBDIRS, without_credentials
+from planner.channel_names import KNOWN_SUBDIRS
+from planner.credentials import without_credentials
 from planner.model import PackageRecord, RecordFiles
 
 if TYPE_CHECKING:

@@ -16,6 +16,8 @@ it is a `planner.model.LoadProblem` of its environment, so that one bad file nev
 
 from __future__ import annotations
 
+from planner.credentials import masked
+
 
 class PlannerError(Exception):
     """Anything the planner raises on purpose; `str()` of it is one message a person can act on."""
@@ -38,7 +40,7 @@ class BadSpec(InputError):  # noqa: N818 -- named for what it is, as conda names
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"the spec {self.spec!r} cannot be read: {self.reason}"
+        return masked(f"the spec {self.spec!r} cannot be read: {self.reason}")
 
 
 class ChannelError(InputError):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from planner.errors import BadSpec
 from planner.model import History
-from planner.versions import spec_name
+from planner.versions import check_spec, spec_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -36,6 +36,7 @@ _KINDS = {
 def read_history(text: str, installed: Collection[str]) -> History:
     """Fold a history: the last spec of each name that was asked for and is still installed, by name.
 
+    Specs are in the form that every engine reads (`planner.specs`).
     Lines and specs that cannot be read are passed over; `unreadable_lines` names them.
     """
     specs: dict[str, str] = {}
@@ -102,7 +103,7 @@ def _comma_separated(text: str) -> list[str]:
 def _named(specs: Collection[str]) -> Iterator[tuple[str, str]]:
     for spec in specs:
         try:
-            yield spec_name(spec), spec
+            yield spec_name(spec), check_spec(spec)
         except BadSpec:
             continue
 

@@ -210,11 +210,9 @@ def _pins(prefix: str, problems: list[LoadProblem]) -> tuple[str, ...]:
         if not spec:
             continue
         try:
-            check_spec(spec)
+            pins.append(check_spec(spec))
         except BadSpec as error:
             problems.append(LoadProblem(path, str(error), "this pin is not applied"))
-        else:
-            pins.append(spec)
     return tuple(pins)
 
 

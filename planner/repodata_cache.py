@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from planner.channel_names import without_credentials
+from planner.credentials import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

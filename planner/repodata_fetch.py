@@ -13,7 +13,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from planner.channel_names import has_credentials, masked
+from planner.credentials import has_credentials, masked
 from planner.errors import ChannelError, InputError
 from planner.repodata_cache import COPY, MISSING, own_folder
 

@@ -1,25 +1,22 @@
-"""Conda's version order and match specs, behind a few functions on plain strings.
+"""Conda's version order, and whether a record matches a spec, behind a few functions on plain strings.
 
 Conda versions are not PEP 440 (`1.1.1w`, `2024a`, `9e`), so `packaging` must never see one. py-rattler implements
 conda's own rules (CEP 29, CEP 33) and is imported on first use only: it costs 70 ms of start-up. Version text that
-breaks those rules, as old records hold, is compared as text after everything that parses, and never raises.
+breaks those rules, as old records hold, is compared as text after everything that parses, and never raises. How a
+spec may be written is `planner.specs`'s business.
 """
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from planner import specs
 from planner.errors import BadSpec
 
 if TYPE_CHECKING:
     from planner.model import PackageRecord
-
-
-_CHANNEL = re.compile(r"""\bchannel\s*=\s*["']?([^"',\]]+)""")
-# What a spec can say in brackets beside version, build and channel; each makes it as strict as one with a build.
-_BRACKETED = ("build_number", "md5", "sha256", "url", "fn", "subdir", "track_features", "license")
 
 
 @lru_cache(maxsize=65536)
@@ -36,8 +33,9 @@ def _version(text: str) -> Any:
 def _spec(text: str) -> Any:
     import rattler
 
+    meant = specs.understood(text)
     try:
-        return rattler.MatchSpec(text)
+        return rattler.MatchSpec(meant)
     except Exception as error:  # noqa: BLE001 -- as in _version
         raise BadSpec(text, str(error)) from None
 
@@ -70,18 +68,15 @@ def major(version: str) -> str:
     return version.split(".", maxsplit=1)[0]
 
 
-def check_spec(spec: str) -> None:
-    """Raise `BadSpec` unless `spec` parses as a conda match spec."""
-    if not spec.strip():
-        raise BadSpec(spec, "it is empty")
+def check_spec(spec: str) -> str:
+    """The spec in the form that every engine reads as conda does. Raises `BadSpec` unless it is a conda match spec."""
     _spec(spec)
+    return specs.understood(spec)
 
 
 def spec_name(spec: str) -> str:
     """The package name a spec is about, in lower case. Raises `BadSpec`."""
-    name = _spec(spec).name
-    text = getattr(name, "normalized", None) or str(name)
-    return str(text).lower()
+    return specs.parse(spec).name
 
 
 def spec_version(spec: str) -> str | None:
@@ -98,25 +93,18 @@ def spec_build(spec: str) -> str | None:
 
 def spec_is_bare(spec: str) -> bool:
     """Whether a spec is a name and nothing more. Raises `BadSpec`."""
-    parsed = _spec(spec)
-    return parsed.version is None and parsed.build is None and parsed.channel is None and parsed.build_number is None
+    return specs.parse(spec).is_bare
 
 
 def spec_channel(spec: str) -> str | None:
-    """The channel that a spec names (`conda-forge` of `conda-forge::numpy`), None when it names none."""
-    head, separator, _ = spec.partition("::")
-    if separator and head.strip():
-        return head.strip()
-    bracketed = _CHANNEL.search(spec)
-    return bracketed[1] if bracketed else None
+    """The channel that a spec names (`conda-forge` of `conda-forge::numpy`), None when it names none. Raises `BadSpec`."""
+    return specs.parse(spec).channel
 
 
 def strictness(spec: str) -> int:
     """How much a spec says, in conda's steps: 1 a name, 2 a version too, 3 a build or anything else. Raises `BadSpec`."""
-    parsed = _spec(spec)
-    if spec_channel(spec) or parsed.build is not None or "*" in spec_name(spec):
-        return 3
-    if "[" in spec and any(key in spec for key in _BRACKETED):
+    parsed = specs.parse(spec)
+    if parsed.build or parsed.channel or parsed.subdir or parsed.fields:
         return 3
     return 1 if parsed.version is None else 2
 
@@ -130,27 +118,37 @@ def version_matches(constraint: str, version: str) -> bool | None:
 
 
 def matches(spec: str, record: PackageRecord) -> bool | None:
-    """Whether a record satisfies a spec by name, version and build; None when the spec cannot be read.
+    """Whether a record satisfies a spec by name, version, build and digest; None when the spec cannot be read.
 
     The channel part of a spec is not compared: that is the solver's business.
     """
     import rattler
 
     try:
-        parsed = _spec(spec)
+        wanted = specs.parse(spec)
+        if wanted.name != record.name.lower():
+            return False
+        parsed = _spec(_without_place(wanted))
     except BadSpec:
         return None
-    if spec_name(spec) != record.name.lower():
+    if any(value and known and value != known for value, known in _digests(wanted, record)):
         return False
     candidate = _candidate(record.name, record.version, record.build, record.build_number)
     if candidate is None:
         return None
-    nameless = rattler.NamelessMatchSpec.from_match_spec(parsed)
-    if parsed.channel is not None:
-        version, build = parsed.version, parsed.build
-        text = f"{record.name} {version or '*'} {build or '*'}"
-        return matches(text, record)
-    return bool(nameless.matches(candidate))
+    return bool(rattler.NamelessMatchSpec.from_match_spec(parsed).matches(candidate))
+
+
+def _digests(spec: specs.Spec, record: PackageRecord) -> tuple[tuple[str | None, str | None], ...]:
+    fields = dict(spec.fields)
+    return (fields.get("md5"), record.md5), (fields.get("sha256"), record.sha256)
+
+
+@lru_cache(maxsize=65536)
+def _without_place(spec: specs.Spec) -> str:
+    """The spec without what it says of channel, platform and file: name, version, build and build number."""
+    number = tuple(field for field in spec.fields if field[0] == "build_number")
+    return specs.written(replace(spec, channel=None, subdir=None, fields=number))
 
 
 @lru_cache(maxsize=65536)

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from planner import repodata_fetch
-from planner.channel_names import masked, resolve
+from planner.channel_names import resolve
 from planner.channels import canonical_channel, open_channels, records_of
 from planner.config import Config
+from planner.credentials import masked
 from planner.errors import ChannelError, InputError
 from planner.model import Repodata
 

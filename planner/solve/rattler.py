@@ -22,6 +22,7 @@ import rattler
 from rattler.exceptions import SolverError
 from rattler.repo_data.source import RepoDataSource
 
+from planner import specs
 from planner.diff import same_file
 from planner.errors import BadSpec, ChannelError, SolverFailed
 from planner.model import (
@@ -37,7 +38,7 @@ from planner.model import (
     Update,
     UpdateAll,
 )
-from planner.origin import channel_name
+from planner.origin import channel_name, names_channel
 from planner.solve.rattler_records import record_from_rattler, record_to_rattler, virtual_to_rattler
 from planner.solve.unneeded import unneeded
 from planner.versions import check_spec, compare, matches, spec_is_bare, spec_name
@@ -86,7 +87,7 @@ class RattlerSolver:
         """Answer one request; see the module's docstring for how."""
         try:
             session = _Session(request)
-            question = _interpret(request, session.has_newer)
+            question = session.placed(_interpret(request, session.has_newer))
             return asyncio.run(_answer(session, question, request, self._progress))
         except (BadSpec, SolverFailed):
             raise
@@ -269,6 +270,27 @@ class _Session:
                 if order == 0 and supersedes and str(candidate.build) != record.build:
                     return True
         return False
+
+    def placed(self, question: _Question) -> _Question:
+        """The question with channels by their URLs: rattler takes every name for one of a channel on anaconda.org."""
+        return replace(
+            question,
+            must=tuple(map(self._placed, question.must)),
+            constraints=tuple(map(self._placed, question.constraints)),
+        )
+
+    def _placed(self, text: str) -> str:
+        spec = specs.parse(text)
+        if spec.channel is None:
+            return text
+        urls = dict(self._request.channel_names).get(spec.channel, ())
+        channels = [item.channel for item in self._repodata]
+        named = [n for n, url in enumerate(channels) if url in urls or names_channel(spec.channel, url)]
+        # Of the channels that one name stands for, the first that has the package: rattler takes a single one.
+        name = rattler.PackageName(spec.name)
+        holding = (n for n in named if self._sources[n].load_records(name))
+        best = next(holding, named[0] if named else None)
+        return text if best is None else specs.written(replace(spec, channel=channels[best]))
 
     def _goes_before(self, channel: str, other: str) -> bool:
         """Whether a channel has priority over another one that is asked as well."""
