@@ -49,14 +49,6 @@ def same_channel(left: str, right: str) -> bool | None:
     return (a == "defaults" and b.startswith("pkgs/")) or (b == "defaults" and a.startswith("pkgs/"))
 
 
-def names_channel(name: str, channel: str) -> bool:
-    """Whether the channel of a spec, as written, is the one with this URL, or stands for several among which it is.
-
-    As conda has it, a folder's or any other URL's last part is a name for it as well.
-    """
-    return bool(same_channel(name, channel)) or channel.rstrip("/").endswith(f"/{name.strip('/')}")
-
-
 def switches_channel(before: PackageRecord, after: PackageRecord) -> bool | None:
     """Whether a package changes channel; None when a channel is not recorded. The same file is no switch."""
     if _same_hash(before.sha256, after.sha256) or _same_hash(before.md5, after.md5):

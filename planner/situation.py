@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from planner import channels, config, discover, host, load
-from planner.errors import ChannelError, InputError
+from planner.credentials import masked
+from planner.errors import BadSpec, ChannelError, InputError
 from planner.model import Environment, Host, Installation, Repodata, Request
 from planner.solve.asked import DEPS_MODIFIERS, NOT_IN_MAMBA, SOLVER_OPTIONS, UPDATE_MODIFIERS
+from planner.specs import is_package_file
 from planner.versions import check_spec, spec_channel
 
 if TYPE_CHECKING:
@@ -39,16 +41,16 @@ class Situation:
 
 def read_situation(question: Question, progress: Callable[[str], None]) -> Situation:
     """Read what the question is about. Raises `InputError` and its kin for what cannot be used."""
-    _check_request(question)
+    asked = _check_request(question, progress)
     root = discover.find_root(question.root, question.environ, question.home)
-    settings = config.read_config(root, root, question.environ, question.home)
+    settings = config.read_config(root, root, question.environ, question.home, question.tool)
     name, prefix = discover.resolve_environment(root, question.env, settings.envs_dirs, question.home)
     if prefix != root:
-        settings = config.read_config(root, prefix, question.environ, question.home)
+        settings = config.read_config(root, prefix, question.environ, question.home, question.tool)
     prefixes = list(discover.environment_prefixes(root, settings.envs_dirs, question.home))
     if prefix not in {known for _, known in prefixes}:
         prefixes.append((name, prefix))
-    installation = load.load_installation(root, prefixes, progress)
+    installation = _with_problems(load.load_installation(root, prefixes, progress), prefix, settings)
     target = next(environment for environment in installation.environments if environment.prefix == prefix)
     subdir = question.subdir or settings.subdir or target.subdir
     machine = host.detect_host(
@@ -59,9 +61,8 @@ def read_situation(question: Question, progress: Callable[[str], None]) -> Situa
         host_file=question.host_file,
         environ=question.environ,
     )
-    asked = _channels(question, settings)
     repodata = channels.open_channels(
-        asked,
+        _channels(question, settings),
         subdir,
         mirrors=question.mirrors,
         offline=question.offline or settings.offline,
@@ -71,7 +72,7 @@ def read_situation(question: Question, progress: Callable[[str], None]) -> Situa
     )
     request = Request(
         operation=question.operation,
-        specs=question.specs,
+        specs=asked,
         tool=question.tool,
         channels=tuple(dict.fromkeys(item.channel for item in repodata)),
         channel_priority=question.channel_priority or settings.channel_priority,
@@ -90,16 +91,23 @@ def read_situation(question: Question, progress: Callable[[str], None]) -> Situa
     )
 
 
-def _check_request(question: Question) -> None:
+def _check_request(question: Question, progress: Callable[[str], None]) -> tuple[str, ...]:
+    """The specs of the request as every engine reads them. Raises `InputError` for a request that is none."""
     if question.operation == "update-all" and question.specs:
         raise InputError("--update-all takes no package specs: it is about everything installed")
     if question.operation != "update-all" and not question.specs:
         raise InputError("say what should change, for example: planner what-if base python=3.11")
-    for spec in question.specs:
-        check_spec(spec)
     if question.override_channels and not question.channels:
         raise InputError("--override-channels leaves no channel: name at least one with -c/--channel")
     _check_options(question)
+    for spec in question.specs:
+        if is_package_file(spec):
+            raise BadSpec(spec, "a package's file is installed as it is, without solving; ask for NAME=VERSION=BUILD")
+    asked = tuple(map(check_spec, question.specs))
+    for typed, meant in zip(question.specs, asked, strict=True):
+        if typed.strip() != meant:
+            progress(masked(f"{typed!r} is read as {meant!r}"))
+    return asked
 
 
 def _check_options(question: Question) -> None:
@@ -119,10 +127,16 @@ def _check_options(question: Question) -> None:
 def _channels(question: Question, settings: config.Config) -> tuple[str, ...]:
     """The channels in their order; conda searches those that a requested spec names after the configured ones."""
     configured = () if question.override_channels else settings.channels
-    named = [channel for spec in question.specs if (channel := spec_channel(spec))]
+    named = filter(None, map(_named_channel, question.specs))
     return tuple(
         dict.fromkeys((*question.channels, *configured, *_not_yet(named, (*question.channels, *configured), settings)))
     )
+
+
+def _named_channel(spec: str) -> str | None:
+    """The channel that a spec names; a URL as typed, since a login or token in it is needed for fetching."""
+    head, separator, _ = spec.partition("::")
+    return head if separator and "://" in head else spec_channel(spec)
 
 
 def _not_yet(named: Iterable[str], searched: Iterable[str], settings: config.Config) -> Iterator[str]:
@@ -156,6 +170,19 @@ def _max_attempts(question: Question) -> int | None:
     if not text.isdecimal() or int(text) < 1:
         raise InputError(f"CONDA_LIBMAMBA_SOLVER_MAX_ATTEMPTS={text!r}: conda takes a number from 1 up")
     return int(text)
+
+
+def _with_problems(installation: Installation, prefix: str, settings: config.Config) -> Installation:
+    """The installation, what could not be read of its configuration being a problem of the environment asked about."""
+    return replace(
+        installation,
+        environments=tuple(
+            replace(environment, problems=(*environment.problems, *settings.problems))
+            if environment.prefix == prefix
+            else environment
+            for environment in installation.environments
+        ),
+    )
 
 
 def _options(question: Question) -> tuple[str, ...]:

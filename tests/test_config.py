@@ -86,7 +86,7 @@ def test_later_files_win_and_their_lists_come_first(places, tmp_path):
     config = read(places, CONDARC=own)
     assert config.channels == ("q", "p", "c", "a", "d20", "d10", "b")
     assert config.channel_priority == "strict"
-    assert config.custom_channels == (("pkgs/pro", "https://repo.anaconda.com"), ("x", "http://3"), ("y", "http://2"))
+    assert config.custom_channels == (("x", "http://3"), ("y", "http://2"))
     assert [os.path.relpath(path, tmp_path) for path in config.files] == [
         "root/.condarc",
         "root/condarc.d/10.yaml",
@@ -98,13 +98,19 @@ def test_later_files_win_and_their_lists_come_first(places, tmp_path):
     assert config.problems == ()
 
 
-def test_a_file_found_twice_counts_where_it_is_strongest(places):
+def test_a_file_found_twice_counts_where_it_is_weakest(places):
     path = write(places["home"] / ".condarc", "channels: [mine]\n")
     write(places["prefix"] / ".condarc", "channels: [theirs]\n")
     config = read(places, CONDARC=path)
-    assert config.channels == ("mine", "theirs")
-    assert config.files[-1] == path
+    assert config.channels == ("theirs", "mine")
     assert len(config.files) == 2
+
+
+def test_the_file_of_the_root_prefix_is_weaker_than_the_user_s_in_base_too(places):
+    write(places["root"] / ".condarc", "channel_priority: strict\n")
+    write(places["home"] / ".condarc", "channel_priority: disabled\n")
+    root = str(places["root"])
+    assert read_config(root, root, {}, str(places["home"])).channel_priority == "disabled"
 
 
 def test_variables_win(places):
@@ -230,14 +236,108 @@ def test_settings_of_the_wrong_kind_are_left_out_without_quoting_them(places):
     ]
 
 
-def test_flags_that_are_not_understood_are_said(places):
-    path = write(places["root"] / ".condarc", "channels:\n  - a  #!top\n  - b\nchannel_priority: strict #!final\n")
+def test_a_final_setting_ends_the_search(places):
+    write(
+        places["root"] / ".condarc",
+        "channel_priority: strict  #!final\nchannels: [a, b]  #!final\npinned_packages:  #!final\n  - numpy 1.*\n"
+        "custom_channels:\n  x: http://1  #!final\n  y: http://1\n",
+    )
+    write(
+        places["home"] / ".condarc",
+        "channel_priority: disabled\nchannels: [c]\npinned_packages: [scipy]\ncustom_channels: {x: http://2, y: http://2}\n",
+    )
+    config = read(places, CONDA_CHANNEL_PRIORITY="flexible", CONDA_CHANNELS="d")
+    assert (config.channel_priority, config.channels, config.pinned_packages) == ("strict", ("a", "b"), ("numpy 1.*",))
+    assert config.custom_channels == (("x", "http://1"), ("y", "http://2"))
+    assert config.problems == ()
+
+
+def test_entries_at_the_top_and_at_the_bottom_stay_there(places):
+    write(places["root"] / ".condarc", "channels:\n  - first  #!top\n  - a\n  - last #!bottom\n  - lowest #!bottom\n")
+    write(places["home"] / ".condarc", "channels:\n  - b\n  - second #!top\n  - last but one #!bottom\n")
+    assert read(places).channels == ("first", "second", "b", "a", "last but one", "last", "lowest")
+
+
+def test_a_comment_that_is_no_flag_is_none(places):
+    write(
+        places["root"] / ".condarc", "channels:  # not final\n  - a  # top of the list\n  - 'b #!top'\n  - c #! top\n"
+    )
+    write(places["home"] / ".condarc", "channels: [z]\n")
+    assert read(places).channels == ("z", "a", "b #!top", "c")
+
+
+def test_important_variables(places):
+    config = read(places, CONDA_CHANNEL_PRIORITY="strict!important", CONDA_CHANNELS="a!important,b")
+    assert (config.channel_priority, config.channels) == ("strict", ("a", "b"))
+
+
+def test_a_pin_that_cannot_be_read_is_named_and_the_others_hold(places):
+    path = write(places["root"] / ".condarc", "pinned_packages: ['numpy@1', 'scipy 1.5*']\n")
     config = read(places)
-    assert config.channels == ("a", "b")
-    assert [(problem.path, problem.what) for problem in config.problems] == [
-        (path, "the flag '#!final' is not understood here"),
-        (path, "the flag '#!top' is not understood here"),
+    assert config.pinned_packages == ("scipy 1.5.*",)
+    (problem,) = config.problems
+    assert (problem.path, problem.consequence) == (path, "this pin is not applied")
+    assert "write numpy=1" in problem.what
+
+
+def test_solver(places):
+    write(places["root"] / ".condarc", "experimental_solver: classic\n")
+    assert read(places).solver == "classic"
+    assert read(places, CONDA_SOLVER="libmamba").solver == "libmamba"
+
+
+def test_priorities_that_conda_does_not_know_are_problems(places):
+    write(places["root"] / ".condarc", "channel_priority: 1\n")
+    config = read(places)
+    assert config.channel_priority == "flexible"
+    assert [problem.what for problem in config.problems] == [
+        "channel_priority has a value of the wrong kind (a number or a date)"
     ]
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# mamba
+
+
+def read_mamba(places, **environ):
+    return read_config(str(places["root"]), str(places["prefix"]), environ, str(places["home"]), "mamba")
+
+
+def test_mamba_reads_its_own_files_beside_conda_s(places):
+    write(places["root"] / ".condarc", "channels: [root]\nchannel_priority: strict\n")
+    write(places["root"] / ".mambarc", "channels: [root's mamba]\n")
+    write(places["home"] / ".condarc", "channels: [conda's]\n")
+    write(places["home"] / ".config" / "mamba" / "mambarc.d" / "a.yml", "channels: [folder]\n")
+    write(places["home"] / ".mambarc", "channels: [mine]\nplatform: win-64\nsubdir: osx-64\n")
+    write(places["prefix"] / ".condarc", "channels: [prefix]\n")
+    config = read_mamba(places)
+    assert config.channels == ("prefix", "mine", "folder", "conda's", "root's mamba", "root")
+    assert (config.channel_priority, config.subdir) == ("strict", "win-64")
+    assert read(places).channels == ("prefix", "conda's", "root")
+
+
+@pytest.mark.parametrize("variable", ["MAMBARC", "CONDARC"])
+def test_a_file_named_to_mamba_is_all_that_it_reads(places, tmp_path, variable):
+    write(places["home"] / ".condarc", "channels: [mine]\n")
+    own = write(tmp_path / "own.yml", "channels: [own]\n")
+    config = read_mamba(places, **{variable: own})
+    assert (config.channels, config.files) == (("own",), (own,))
+
+
+def test_mamba_has_variables_of_its_own(places):
+    environ = {
+        "MAMBA_CHANNEL_PRIORITY": "disabled",
+        "CONDA_CHANNEL_PRIORITY": "strict",
+        "MAMBA_PINNED_PACKAGES": "numpy 1.*, scipy",
+        "CONDA_PINNED_PACKAGES": "pandas",
+        "MAMBA_CHANNELS": "not read",
+        "CONDA_CHANNELS": "a,b",
+        "CONDA_SUBDIR": "win-64",
+        "MAMBA_ROOT_PREFIX": "/somewhere",
+    }
+    config = read_mamba(places, **environ)
+    assert (config.channel_priority, config.pinned_packages) == ("disabled", ("numpy 1.*", "scipy"))
+    assert (config.channels, config.subdir, config.problems) == (("a", "b"), "win-64", ())
 
 
 def test_an_empty_file_says_nothing(places):

@@ -38,7 +38,7 @@ from planner.model import (
     Update,
     UpdateAll,
 )
-from planner.origin import channel_name, names_channel
+from planner.origin import channel_name, same_channel
 from planner.solve.rattler_records import record_from_rattler, record_to_rattler, virtual_to_rattler
 from planner.solve.unneeded import unneeded
 from planner.versions import check_spec, compare, matches, spec_is_bare, spec_name
@@ -283,9 +283,9 @@ class _Session:
         spec = specs.parse(text)
         if spec.channel is None:
             return text
-        urls = dict(self._request.channel_names).get(spec.channel, ())
+        urls = dict(self._request.channel_names).get(spec.channel)
         channels = [item.channel for item in self._repodata]
-        named = [n for n, url in enumerate(channels) if url in urls or names_channel(spec.channel, url)]
+        named = [n for n, url in enumerate(channels) if (url in urls if urls else same_channel(spec.channel, url))]
         # Of the channels that one name stands for, the first that has the package: rattler takes a single one.
         name = rattler.PackageName(spec.name)
         holding = (n for n in named if self._sources[n].load_records(name))
