@@ -103,7 +103,7 @@ def _check_request(question: Question, progress: Callable[[str], None]) -> tuple
     for spec in question.specs:
         if is_package_file(spec):
             raise BadSpec(spec, "a package's file is installed as it is, without solving; ask for NAME=VERSION=BUILD")
-    asked = tuple(map(check_spec, question.specs))
+    asked = tuple(check_spec(spec, question.tool) for spec in question.specs)
     for typed, meant in zip(question.specs, asked, strict=True):
         if typed.strip() != meant:
             progress(masked(f"{typed!r} is read as {meant!r}"))

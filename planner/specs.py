@@ -12,10 +12,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from planner.credentials import without_credentials
 from planner.errors import BadSpec
+
+if TYPE_CHECKING:
+    from planner.model import Tool
 
 # What both engines read and obey inside brackets; version, build, channel and subdir are parts of the spec itself.
 _FIELDS = frozenset({"build_number", "license", "license_family", "md5", "sha256", "track_features"})
@@ -24,12 +28,11 @@ _PACKAGE_ENDINGS = (".conda", ".tar.bz2")
 
 _VERSION = r"[A-Za-z0-9_.!+]*[A-Za-z0-9_]"
 _ATOM = rf"(?:(?:[<>]=?|~=){_VERSION}|(?:==|!=|=)?{_VERSION}(?:\.\*)?)"
-# A name, then nothing, a version, or a version and a build: read alike by conda and both engines.
+# A name, then nothing, a version, or a version and a build: read alike by conda, mamba and both engines.
 _PLAIN = re.compile(
     r"[a-z0-9_](?:[a-z0-9_]|[.-](?![.-]))*"
     rf"(?: ?(?:(?:[<>]=?|~=){_VERSION}|(?:==|!=|=){_VERSION}(?:\.\*)?)(?:[,|]{_ATOM})*"
-    rf"| (?:{_VERSION}(?:\.\*)?|\*)(?: [A-Za-z0-9_.*]+)?"
-    rf"|={{1,2}}{_VERSION}(?:\.\*)?=[A-Za-z0-9_.*]+)?"
+    rf"| (?:{_VERSION}(?:\.\*)?|\*)(?: [A-Za-z0-9_.*]+)?)?"
 )
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_]|[.-](?![.-]))*")
 _BRACKETS = re.compile(r"(\[.*\])")
@@ -67,10 +70,13 @@ class Spec:
         return self == Spec(self.name)
 
 
-def understood(text: str) -> str:
-    """The spec in a form that every engine reads as conda does: as typed where that is so already. Raises `BadSpec`."""
+def understood(text: str, tool: Tool = "conda") -> str:
+    """The spec in a form that every engine reads as `tool` reads this one: as typed where that is so already.
+
+    Raises `BadSpec`.
+    """
     stripped = text.strip()
-    return stripped if _PLAIN.fullmatch(stripped) else written(parse(text))
+    return stripped if _PLAIN.fullmatch(stripped) else written(parse(text, tool))
 
 
 def written(spec: Spec) -> str:
@@ -99,8 +105,11 @@ def is_package_file(text: str) -> bool:
 
 
 @lru_cache(maxsize=65536)
-def parse(text: str) -> Spec:
-    """Take a spec apart by conda's rules. Raises `BadSpec`, which says what is wrong and what to write instead."""
+def parse(text: str, tool: Tool = "conda") -> Spec:
+    """Take a spec apart by conda's rules, or by mamba's where these differ: in `a=1.2=b`, any 1.2 is meant by mamba.
+
+    Raises `BadSpec`, which says what is wrong and what to write instead.
+    """
     if text.rstrip().endswith("@"):
         raise BadSpec(text, "it asks for a feature; name the package that brings it instead")
     bare = text.partition("#")[0].partition(" if ")[0]
@@ -110,7 +119,7 @@ def parse(text: str) -> Spec:
         return _of_package(bare.strip(), text)
     bare, fields = _brackets(bare, text)
     channel, name, rest = _split(_LEGACY.sub("", bare), text)
-    version, build = _version_and_build(rest, text)
+    version, build = _version_and_build(rest, text, tool)
     named = _of_package(fields.get("url") or fields["fn"], text) if fields.keys() & {"fn", "url"} else None
     if named is not None:
         version, build = named.version, named.build
@@ -118,7 +127,7 @@ def parse(text: str) -> Spec:
         fields.setdefault("subdir", named.subdir or "")
     channel, subdir = _place(fields.get("channel") or channel)
     if "version" in fields:
-        version = _sanitised(fields["version"], fields.get("build"))
+        version = _sanitised(fields["version"], fields.get("build"), tool)
     build = fields.get("build", build)
     return Spec(
         name=_checked_name(name, text),
@@ -189,7 +198,7 @@ def _place(channel: str | None) -> tuple[str | None, str | None]:
     return (None if name == "*" else name), subdir
 
 
-def _version_and_build(rest: str, text: str) -> tuple[str | None, str | None]:
+def _version_and_build(rest: str, text: str, tool: Tool) -> tuple[str | None, str | None]:
     if not rest or rest == "=":  # conda reads `numpy=` as `numpy`
         return None, None
     parts = _AFTER.sub(r"\1", _AROUND.sub(r"\1", rest)).split()
@@ -202,18 +211,17 @@ def _version_and_build(rest: str, text: str) -> tuple[str | None, str | None]:
             version, build = version[: found.start()], found[1]
     if re.search(r"[<>=!~]$", version) or build == "":
         raise BadSpec(text, "after the relation comes a version")
-    return _sanitised(version, build), build
+    return _sanitised(version, build, tool), build
 
 
-def _sanitised(version: str, build: str | None) -> str:
-    """What conda makes of `=`: `=1.7` is any 1.7 unless a build stands beside it, `==1.7` just that one."""
+def _sanitised(version: str, build: str | None, tool: Tool) -> str:
+    """What `=` says: `=1.7` is any 1.7, for conda just 1.7 where a build stands beside it, and `==1.7` always just that."""
     plain = version.lstrip("=")
     if not version.startswith("=") or not plain:
         return version
-    if version.startswith("==") and build is None:
-        return plain
     if not set("=,|") & set(plain):
-        return plain if build is not None or plain.endswith("*") else f"{plain}.*"
+        exact = version.startswith("==") or (build is not None and tool == "conda")
+        return plain if exact or plain.endswith("*") else f"{plain}.*"
     return version
 
 

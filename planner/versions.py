@@ -16,7 +16,7 @@ from planner import specs
 from planner.errors import BadSpec
 
 if TYPE_CHECKING:
-    from planner.model import PackageRecord
+    from planner.model import PackageRecord, Tool
 
 
 @lru_cache(maxsize=65536)
@@ -68,10 +68,11 @@ def major(version: str) -> str:
     return version.split(".", maxsplit=1)[0]
 
 
-def check_spec(spec: str) -> str:
-    """The spec in the form that every engine reads as conda does. Raises `BadSpec` unless it is a conda match spec."""
-    _spec(spec)
-    return specs.understood(spec)
+def check_spec(spec: str, tool: Tool = "conda") -> str:
+    """The spec in the form that every engine reads as `tool` reads this one. Raises `BadSpec` for what is no spec."""
+    meant = specs.understood(spec, tool)
+    _spec(meant)
+    return meant
 
 
 def spec_name(spec: str) -> str:

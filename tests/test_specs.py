@@ -28,8 +28,8 @@ MEANINGS = [
     ("conda[version='>4']", "conda >4"),
     ("numpy>=1.7", "numpy>=1.7"),
     ("numpy = 1.7", "numpy 1.7.*"),
-    ("numpy=1.7=py3*_2", "numpy=1.7=py3*_2"),
-    ("numpy=1.7.*=py3*_2", "numpy=1.7.*=py3*_2"),
+    ("numpy=1.7=py3*_2", "numpy 1.7 py3*_2"),
+    ("numpy=1.7.*=py3*_2", "numpy 1.7.* py3*_2"),
     ("numpy[version=1.10 build=py38_0]", "numpy 1.10 py38_0"),
     ("numpy!=1.10=py38_0", "numpy !=1.10 py38_0"),
     ("numpy >1.7,!=1.10 py38_0", "numpy >1.7,!=1.10 py38_0"),
@@ -42,8 +42,8 @@ MEANINGS = [
     ("openssl=1.1.1_", "openssl=1.1.1_"),
     ("a * =0", "a * 0"),
     ("a=*=0", "a * 0"),
-    ("a=1.2=*_0", "a=1.2=*_0"),
-    ("python=3.6.0=0", "python=3.6.0=0"),
+    ("a=1.2=*_0", "a 1.2 *_0"),
+    ("python=3.6.0=0", "python 3.6.0 0"),
     ("a 1!2.0 0", "a 1!2.0 0"),
     ("a >1.2.*", "a >1.2"),
     ("a >=1.2*,<2.*", "a >=1.2,<2"),
@@ -87,6 +87,19 @@ def test_each_spelling_is_read_as_conda_reads_it(typed, meant):
     assert specs.understood(meant) == meant
     assert versions.check_spec(typed) == meant
     rattler.MatchSpec(meant)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("pytorch=2.1=*cuda*", "pytorch 2.1.* *cuda*"),
+        ("pytorch==2.1=*cuda*", "pytorch 2.1 *cuda*"),
+        ("pytorch 2.1 *cuda*", "pytorch 2.1 *cuda*"),
+        ("pytorch=2.1", "pytorch=2.1"),
+    ],
+)
+def test_mamba_takes_one_equals_sign_for_any_version_below_it_even_beside_a_build(typed, meant):
+    assert versions.check_spec(typed, "mamba") == meant
 
 
 @pytest.mark.parametrize(
