@@ -11,6 +11,7 @@ from planner.credentials import masked
 from planner.errors import BadSpec, ChannelError, InputError
 from planner.model import Environment, Host, Installation, Repodata, Request
 from planner.solve.asked import DEPS_MODIFIERS, NOT_IN_MAMBA, SOLVER_OPTIONS, UPDATE_MODIFIERS
+from planner.spec_merge import merged
 from planner.specs import is_package_file
 from planner.versions import check_spec, spec_channel
 
@@ -107,7 +108,7 @@ def _check_request(question: Question, progress: Callable[[str], None]) -> tuple
     for typed, meant in zip(question.specs, asked, strict=True):
         if typed.strip() != meant:
             progress(masked(f"{typed!r} is read as {meant!r}"))
-    return asked
+    return merged(asked) if question.tool == "conda" else asked
 
 
 def _check_options(question: Question) -> None:

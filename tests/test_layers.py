@@ -27,7 +27,7 @@ ALLOWED = {
         "planner/solve/rattler_records.py",
     },
 }
-PURE = {"planner/model.py", "planner/errors.py", "planner/credentials.py", "planner/specs.py"}
+PURE = {"planner/model.py", "planner/errors.py", "planner/credentials.py", "planner/specs.py", "planner/spec_merge.py"}
 FOR_RULES = {"model", "rule", "versions", "pyabi", "flavour", "origin", "dists"}
 
 

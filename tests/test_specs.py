@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from planner import specs, versions
 from planner.errors import BadSpec
 from planner.model import PackageRecord
+from planner.spec_merge import merged
 
 # What conda 26.7 makes of each spelling, in our form.
 MEANINGS = [
@@ -184,6 +185,43 @@ def test_whether_a_record_fits(spec, fits):
 )
 def test_a_package_file_is_told_from_a_spec(text, is_file):
     assert specs.is_package_file(text) is is_file
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["numpy", "scipy"], ["numpy", "scipy"]),
+        (["numpy", "scipy", "numpy>=1.5"], ["numpy >=1.5", "scipy"]),
+        (["exact", "exact 1.2.3 1", "exact >1.0,<2"], ["exact 1.2.3,>1.0,<2 1"]),
+        (["a 1|2", "a >=1"], ["a (1|2),>=1"]),
+        (["a=*=np17*", "a=*=*np17*"], ["a * np17*"]),
+        (["a=*=np17*", "a=*=*py27*"], ["a[build='^(?=np17.*$)(?:.*py27.*)$']"]),
+        (["a=*=np17*", "a=*=np17py27*"], ["a * np17py27*"]),
+        (["a=*=np17*", "a=*=np17py27_0"], ["a * np17py27_0"]),
+        (["chan::a", "a[subdir=noarch]"], ["chan/noarch::a"]),
+        ([f"a[md5={'a' * 32}]", "a[license=MIT]"], [f'a[license="MIT",md5="{"a" * 32}"]']),
+    ],
+)
+def test_specs_of_one_name_are_one_spec(typed, meant):
+    assert [specs.parse(text) for text in merged(typed)] == [specs.parse(text) for text in meant]
+    for text in merged(typed):
+        rattler.MatchSpec(text)
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "words"),
+    [
+        ("a=*=np17*", "a=*=np16*", "the build 'np17*'"),
+        ("a 1.2 1", "a 1.2 2", "the build '1'"),
+        ("chan::a", "other::a", "the channel 'chan'"),
+        ("chan/linux-64::a", "chan/noarch::a", "the subdir 'linux-64'"),
+        ("a[md5=aa]", "a[md5=bb]", "the md5 'aa'"),
+    ],
+)
+def test_specs_of_one_name_that_exclude_each_other_are_refused(one, two, words):
+    with pytest.raises(BadSpec) as caught:
+        merged([one, two])
+    assert words in caught.value.reason
 
 
 def test_logins_and_tokens_in_a_spec_are_never_seen():
