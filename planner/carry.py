@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from planner.errors import BadSpec
 from planner.flavour import FRAMEWORKS, flavour
-from planner.versions import minor, spec_build, spec_is_bare, spec_name, spec_version
+from planner.versions import check_spec, minor, spec_build, spec_is_bare, spec_name, spec_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -134,7 +134,7 @@ def _loosened(name: str, spec: str) -> str:
     try:
         if _is_exact(spec):
             return f"{_channel(spec)}{name} {spec_version(spec)}"
-        spec_name(spec)
+        check_spec(spec)
     except BadSpec:
         return name
     return spec
