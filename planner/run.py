@@ -53,7 +53,6 @@ def what_if(question: Question, rules: Sequence[Rule], progress: Callable[[str],
         report,
         python=question.solver_python,
         environ=question.environ,
-        cache_dir=question.cache_dir,
         base=next(
             (item for item in situation.installation.environments if item.prefix == situation.installation.root), None
         ),

@@ -41,7 +41,7 @@ def engine(request):
         return choose_solver("libmamba", python=request.getfixturevalue("libmamba_python"))
     if request.param == "libmamba-reduced":  # every channel cut down to what the question reaches, however small
         python = request.getfixturevalue("libmamba_python")
-        return LibmambaSolver(WorkerProcess(python), python, "a test", closure=Closure(None, worth_it=0))
+        return LibmambaSolver(WorkerProcess(python), python, "a test", closure=Closure(worth_it=0))
     if importlib.util.find_spec("libmambapy") is None:
         pytest.skip("this interpreter has no libmambapy")
     return choose_solver("libmamba", environ={})

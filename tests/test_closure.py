@@ -10,7 +10,7 @@ from planner.errors import ChannelError
 from planner.model import Install, PackageRecord, Pin, Repodata, SolveRequest
 from planner.run import Question, what_if
 from planner.serialize import dumps
-from planner.solve import closure as closures
+from planner.solve.choose import choose_solver
 from planner.solve.closure import Closure
 from rules import RULES
 
@@ -58,7 +58,7 @@ def read(reduced):
 
 
 def test_what_is_asked_for_and_all_that_it_needs_stays_whole(repodata):
-    closure = Closure(None, worth_it=0)
+    closure = Closure(worth_it=0)
     found = read(closure.reduce(request(repodata, Install("app"), add_pip_as_python_dependency=False)))
     assert set(found) == {"app-1-0.conda", "lib-1-0.tar.bz2", "lib-2-0.conda", "base-1-0.conda"}
     for name, values in found.items():
@@ -67,40 +67,50 @@ def test_what_is_asked_for_and_all_that_it_needs_stays_whole(repodata):
 
 
 def test_installed_pinned_and_implied_names_are_in_reach(repodata):
-    closure = Closure(None, worth_it=0)
+    closure = Closure(worth_it=0)
     reduced = closure.reduce(request(repodata, Pin("other 1.*"), installed=[PackageRecord("lib", "1", "0")]))
     assert {"other-1-0.conda", "lib-1-0.tar.bz2", "lib-2-0.conda", "base-1-0.conda", "pip-1-0.conda"} == set(
         read(reduced)
     )
 
 
-def test_small_channels_are_left_alone(repodata):
+def test_small_channels_stay_whole_and_are_never_read_in_place(repodata):
     asked = request(repodata, Install("app"))
-    assert Closure(None).reduce(asked) is asked
+    closure = Closure()
+    (made,) = closure.reduce(asked).repodata
+    assert Path(made.path).read_bytes() == Path(repodata.path).read_bytes()
+    assert Path(made.path).parent != Path(repodata.path).parent
+    assert closure.reduce(request(repodata, Install("other"))).repodata == (made,)
+
+
+def test_nothing_is_written_beside_a_channel(repodata, libmamba_python, state_of, tmp_path):
+    before = state_of(tmp_path)
+    engine = choose_solver("libmamba", python=libmamba_python)
+    assert engine.solve(request(repodata, Install("other"), add_pip_as_python_dependency=False)).records
+    assert state_of(tmp_path) == before
 
 
 def test_one_reduction_serves_the_questions_that_it_covers(repodata):
-    closure = Closure(None, worth_it=0)
+    closure = Closure(worth_it=0)
     first = closure.reduce(request(repodata, Install("app"), Install("other")))
     assert closure.reduce(request(repodata, Install("app"))).repodata == first.repodata
     wider = closure.reduce(request(repodata, Install("pip"), Install("nosuch")))
     assert {"app-1-0.conda", "other-1-0.conda", "pip-1-0.conda"} <= set(read(wider))
 
 
-def test_the_files_lie_in_the_cache_folder_and_go_with_the_engine(repodata, tmp_path):
-    cache = tmp_path / "cache"
-    closure = Closure(str(cache), worth_it=0)
-    closure.reduce(request(repodata, Install("app")))
-    assert list(cache.iterdir())
+def test_the_files_go_with_the_engine(repodata):
+    closure = Closure(worth_it=0)
+    folder = Path(closure.reduce(request(repodata, Install("app"))).repodata[0].path).parent
+    assert folder.is_dir()
     del closure
-    assert not list(cache.iterdir())
+    assert not folder.exists()
 
 
 def test_a_record_that_cannot_be_read_is_an_error_with_its_file(repodata, tmp_path):
     broken = tmp_path / "broken.json"
     broken.write_text(json.dumps({"packages.conda": {"app-1-0.conda": {"name": "app", "version": []}}}))
     with pytest.raises(ChannelError, match="broken"):
-        Closure(None, worth_it=0).reduce(request(replace(repodata, path=str(broken)), Install("app")))
+        Closure(worth_it=0).reduce(request(replace(repodata, path=str(broken)), Install("app")))
 
 
 @pytest.mark.parametrize("tool", ["conda", "mamba"])
@@ -133,6 +143,5 @@ def test_real_answers_are_those_of_the_whole_channel(
         created="2026-11-24T00:00:00Z",
     )
     whole = dumps(what_if(question, RULES))
-    monkeypatch.setattr(closures, "_WORTH_IT", 0)
     monkeypatch.setattr(Closure.__init__, "__defaults__", (0,))
     assert dumps(what_if(question, RULES)) == whole

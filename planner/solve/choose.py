@@ -32,11 +32,10 @@ def choose_solver(
     python: str | None = None,
     environ: Mapping[str, str] | None = None,
     base: Environment | None = None,
-    cache_dir: str | None = None,
 ) -> Solver:
     """The engine for `--solver wanted` ("auto", "libmamba" or "rattler"). Engines are imported here and not before.
 
-    `python` is `--solver-python`, `cache_dir` the planner's own cache folder; `base` the analysed installation's base, whose own libmambapy is offered, not used.
+    `python` is `--solver-python`; `base` the analysed installation's base, whose own libmambapy is offered, not used.
     Raises `SolverUnavailable` where libmamba is asked for, by option or variable, and cannot be had.
     """
     if wanted == "rattler":
@@ -46,11 +45,11 @@ def choose_solver(
     named = python or (environ or {}).get(VARIABLE)
     if named:
         asked_by = "--solver-python" if python else VARIABLE
-        return _worker(named, f"{_OURS}, under the interpreter that {asked_by} names", progress, cache_dir)
+        return _worker(named, f"{_OURS}, under the interpreter that {asked_by} names", progress)
     fault = None
     if importlib.util.find_spec("libmambapy") is not None:
         try:
-            return _in_process(progress, cache_dir)
+            return _in_process(progress)
         except SolverUnavailable as error:
             fault = error
     if wanted == "libmamba":
@@ -68,21 +67,19 @@ def _rattler(reason: str, progress: Callable[[str], None] | None) -> Solver:
     return RattlerSolver(reason, progress)
 
 
-def _in_process(progress: Callable[[str], None] | None, cache_dir: str | None) -> Solver:
-    from planner.solve.closure import Closure
+def _in_process(progress: Callable[[str], None] | None) -> Solver:
     from planner.solve.libmamba import InProcess, LibmambaSolver
 
     reason = f"{_OURS}, found beside the planner"
-    return LibmambaSolver(InProcess(), "this interpreter", reason, progress, Closure(cache_dir))
+    return LibmambaSolver(InProcess(), "this interpreter", reason, progress)
 
 
-def _worker(python: str, reason: str, progress: Callable[[str], None] | None, cache_dir: str | None) -> Solver:
-    from planner.solve.closure import Closure
+def _worker(python: str, reason: str, progress: Callable[[str], None] | None) -> Solver:
     from planner.solve.libmamba import LibmambaSolver
     from planner.solve.worker_process import WorkerProcess
 
     path = os.path.abspath(os.path.expanduser(python))
-    return LibmambaSolver(WorkerProcess(path), path, reason, progress, Closure(cache_dir))
+    return LibmambaSolver(WorkerProcess(path), path, reason, progress)
 
 
 def _offer(base: Environment | None, before: str) -> str:

@@ -2,8 +2,10 @@
 
 libmamba loads a whole channel before it thinks: a million records take it seconds, and each question with a pin wants
 a database of its own. No package that nothing reaches can be in an answer, so it is given the others, with every build
-of each name. rattler reads them out of the files without decoding the rest. The reduced files lie in a folder that
-goes with the engine.
+of each name. rattler reads them out of the files without decoding the rest.
+
+libmamba also puts a lock file beside whatever it reads, and nothing may be written into a channel or a cache of conda's.
+So it never gets the channel's own file: what it reads lies in a temporary folder, which goes with the engine.
 """
 
 from __future__ import annotations
@@ -32,29 +34,39 @@ _WORTH_IT = 16 << 20
 
 
 class Closure:
-    """Reduces requests; the last reduction serves each request whose names it covers."""
+    """Makes requests ready for libmamba; what was made for one serves each later one that it covers."""
 
-    def __init__(self, cache_dir: str | None, worth_it: int = _WORTH_IT) -> None:
-        """The reduced files go into a temporary folder under `cache_dir`, or the system's own where that is None."""
-        self._cache_dir = cache_dir
+    def __init__(self, worth_it: int = _WORTH_IT) -> None:
+        """`worth_it` is the size in bytes from which on channels are reduced."""
         self._worth_it = worth_it
         self._discard: Callable[[], object] = lambda: None
         self._made_from: tuple[Repodata, ...] = ()
-        self._covers: frozenset[str] = frozenset()
-        self._reduced: tuple[Repodata, ...] = ()
+        self._covers: frozenset[str] | None = frozenset()  # None: everything, the channels are whole
+        self._made: tuple[Repodata, ...] = ()
 
     def reduce(self, request: SolveRequest) -> SolveRequest:
-        """The same request on reduced repodata; the request itself where its repodata is small."""
-        if sum(os.path.getsize(item.path) for item in request.repodata) < self._worth_it:
-            return request
-        names = _names(request)
-        if self._made_from != request.repodata or not names <= self._covers:
-            covers = names | (self._covers if self._made_from == request.repodata else frozenset())
-            self._reduced = self._write(request.repodata, covers)
-            self._made_from, self._covers = request.repodata, covers
-        return replace(request, repodata=self._reduced)
+        """The same request on copies of its repodata: of large channels what it can reach, small ones whole."""
+        repodata = request.repodata
+        same = self._made_from == repodata
+        if sum(os.path.getsize(item.path) for item in repodata) < self._worth_it:
+            if not (same and self._covers is None):
+                self._made, self._made_from, self._covers = self._linked(repodata), repodata, None
+        else:
+            names = _names(request)
+            known = self._covers or frozenset()
+            if not (same and names <= known):
+                covers = names | known if same else names
+                self._made, self._made_from, self._covers = self._written(repodata, covers), repodata, covers
+        return replace(request, repodata=self._made)
 
-    def _write(self, repodata: tuple[Repodata, ...], names: frozenset[str]) -> tuple[Repodata, ...]:
+    def _linked(self, repodata: tuple[Repodata, ...]) -> tuple[Repodata, ...]:
+        folder = self._new_folder()
+        for position, item in enumerate(repodata):
+            # What is behind a link is not locked, the link is.
+            os.symlink(os.path.abspath(item.path), os.path.join(folder, f"{position}.json"))
+        return _in(folder, repodata)
+
+    def _written(self, repodata: tuple[Repodata, ...], names: frozenset[str]) -> tuple[Repodata, ...]:
         sources = [rattler.SparseRepoData(rattler.Channel(item.channel), item.subdir, item.path) for item in repodata]
         try:
             found = rattler.SparseRepoData.load_records_recursive(
@@ -63,18 +75,21 @@ class Closure:
         except OSError as error:
             places = ", ".join(item.path for item in repodata)
             raise ChannelError(f"a record in the repodata cannot be read ({error}); it is in one of {places}") from None
-        self._discard()
-        if self._cache_dir is not None:
-            os.makedirs(self._cache_dir, exist_ok=True)
-        folder = tempfile.mkdtemp(prefix="closure-", dir=self._cache_dir)
-        self._discard = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        reduced = []
+        folder = self._new_folder()
         for position, (item, records) in enumerate(zip(repodata, found, strict=True)):
-            path = os.path.join(folder, f"{position}.json")
-            with open(path, "w", encoding="utf-8") as file:
+            with open(os.path.join(folder, f"{position}.json"), "w", encoding="utf-8") as file:
                 json.dump(_document(item, records), file)
-            reduced.append(replace(item, path=path))
-        return tuple(reduced)
+        return _in(folder, repodata)
+
+    def _new_folder(self) -> str:
+        self._discard()
+        folder = tempfile.mkdtemp(prefix="planner-solve-")
+        self._discard = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return folder
+
+
+def _in(folder: str, repodata: tuple[Repodata, ...]) -> tuple[Repodata, ...]:
+    return tuple(replace(item, path=os.path.join(folder, f"{position}.json")) for position, item in enumerate(repodata))
 
 
 def _names(request: SolveRequest) -> frozenset[str]:

@@ -65,7 +65,7 @@ class LibmambaSolver:
         closure: Closure | None = None,
     ) -> None:
         """`where` names the interpreter for messages; `closure` makes large channels small."""
-        self._closure = closure or Closure(None)
+        self._closure = closure or Closure()
         self._transport = transport
         self._where = where
         self._progress = progress or (lambda _text: None)
