@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from planner.render import markdown
-from planner.render.blocks import Bullets, Commands, Facts, Heading, Lines, Paragraph, ReportView, Section, Table
+from planner.render.blocks import Bullets, Commands, Facts, Form, Heading, Lines, Paragraph, ReportView, Section, Table
 from planner.render.escape import visible, visible_lines
 from planner.render.view import build_view
+from tests.hostile import TEXTS, poisoned
 from tests.sample_plans import ALL, COMPILED, PURE, UNSAFE
 
 # linkify is left out: automatic links change how a text is marked up, not what it says.
@@ -163,3 +164,21 @@ def test_nothing_is_left_out():
     for name, version in (*COMPILED, *PURE):
         assert f"{name} {version}" in cells
     assert [cell for cell in cells if cell.startswith("F")] == [f"F{number}" for number in range(2, 37)]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
+def test_hostile_names_leave_the_sections_as_they_are(text):
+    view = build_view(poisoned(UNSAFE, text))
+    tokens = PARSER.parse(markdown.render(view))
+    found = [
+        tokens[i + 1].content for i, token in enumerate(tokens) if token.type == "heading_open" and token.tag == "h2"
+    ]
+    assert found == [section.heading for section in view.sections]
+    assert not [token for token in tokens if token.type in {"html_block", "hr", "blockquote_open"}]
+    children = {child.type for token in tokens for child in token.children or ()}
+    assert children <= {"text", "text_special", "strong_open", "strong_close"}
+
+
+def test_there_is_room_to_sign():
+    rendered = report(Form(("Reviewed by", "Date")))
+    assert inlines(rendered, "paragraph_open") == ["h", f"Reviewed by: {'_' * 12}", f"Date: {'_' * 12}"]

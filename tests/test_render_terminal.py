@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from planner.render import terminal
-from planner.render.blocks import Bullets, Commands, Facts, Heading, Lines, Paragraph, ReportView, Section, Table
+from planner.render.blocks import Bullets, Commands, Facts, Form, Heading, Lines, Paragraph, ReportView, Section, Table
 from planner.render.escape import visible
 from planner.render.view import build_view
+from tests.hostile import MEGABYTE, TEXTS, poisoned
 from tests.sample_plans import ALL, COMPILED, CONDA_LOST, PURE, UNSAFE
 
 NASTY = [
@@ -165,3 +166,20 @@ def test_report_reads_from_the_top():
         "Because:\n"
         "  - Block BASE001: conda itself is removed: base would have no conda\n"
     )
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
+def test_hostile_names_neither_drive_the_screen_nor_leave_it(text):
+    view = build_view(poisoned(UNSAFE, text))
+    rendered = terminal.render(view, width=80, colour=False)
+    assert all(char == "\n" or char.isprintable() for char in rendered)
+    assert max(cell_len(line) for line in rendered.splitlines()) <= 80
+    assert len(rendered) < 4 * MEGABYTE
+    assert "\x1b" not in SGR.sub("", terminal.render(view, width=80, colour=True))
+
+
+def test_there_is_room_to_sign():
+    assert body(Form(("Reviewed by", "Date"))) == [
+        "Reviewed by  ________________________",
+        "Date         ________________________",
+    ]

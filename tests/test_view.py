@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from planner.model import Evidence, Finding, Request, Severity, SolverInfo, Verdict
-from planner.render.blocks import Bullets, Commands, Facts, Heading, Lines, Paragraph, Table
+from planner.render.blocks import Bullets, Commands, Facts, Form, Heading, Lines, Paragraph, Table
 from planner.render.escape import LIMIT
 from planner.render.view import build_view
 from planner.serialize import plan_from_dict, plan_to_dict
@@ -57,7 +57,8 @@ def test_a_saved_plan_gives_the_same_report(name):
 
 
 def test_sections_come_in_the_order_of_a_review():
-    order = ["verdict", "asked", "breaks", "changes", "untouched", "unknown", "migration", "pre-existing", "made"]
+    order = ["verdict", "asked", "breaks", "changes", "untouched", "unknown", "migration", "pre-existing"]
+    order += ["sign-off", "made"]
     assert [item.id for item in build_view(UNSAFE).sections] == order
     order.remove("pre-existing")
     assert [item.id for item in build_view(SAFE).sections] == order
@@ -478,3 +479,39 @@ def test_building_a_view_imports_no_renderer():
     code = "import sys, planner.render.view, planner.render.markdown; print('rich' in sys.modules)"
     done = subprocess.run([sys.executable, "-B", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_sign_off_names_the_plan_that_it_is_for_and_leaves_room_to_write():
+    (text,) = paragraphs(UNSAFE, "sign-off")
+    assert "2026-11-23T18:00:00Z by planner 0.1.0 for base" in text
+    (form,) = of(Form, UNSAFE, "sign-off")
+    assert form.labels == ("Requested by", "Reviewed by", "Decision", "Date", "Change window", "Rollback owner")
+
+
+def test_the_request_is_told_without_the_option_that_would_name_no_channel():
+    asked = replace(SAFE, request=replace(SAFE.request, options=("--override-channels",)))
+    assert build_view(asked).title == 'What "conda install six=1.17" would do to base'
+    (facts,) = of(Facts, asked, "asked")
+    assert dict(facts.pairs)["Channels"].endswith("(priority: flexible, no others)")
+
+
+def test_findings_that_break_nothing_at_once_say_what_they_are_about():
+    plan = replace(
+        REVIEW, findings=(warning("pandas goes back"), replace(warning("six goes back"), subject="conda:six"))
+    )
+    assert headings(plan, "breaks") == ["Warning CHG002: 2 conda packages; first: pandas goes back"]
+    (because,) = of(Bullets, plan, "verdict")
+    assert because.items == ("Warning CHG002: 2 conda packages (pandas, six); first: pandas goes back",)
+
+
+def test_many_packages_linked_again_for_one_reason_are_one_sentence():
+    (again,) = (change for change in UNSAFE.changes if change.action == "relink")
+    names = ("six", "attrs", "idna", "wheel")
+    several = tuple(replace(again, name=name, after=replace(again.after, name=name)) for name in names)
+    plan = replace(UNSAFE, changes=(*UNSAFE.changes[:-1], *several))
+    (table,) = of(Table, plan, "changes")
+    assert [row[0] for row in table.rows] == ["conda *", "python *", "pip"]
+    assert paragraphs(plan, "changes")[-1] == (
+        "4 more of the same build, noarch python package, linked again for python 3.10: "
+        "attrs 1.16.0, idna 1.16.0, six 1.16.0, wheel 1.16.0."
+    )

@@ -7,7 +7,10 @@ still hold whatever came from outside: escaping them is each renderer's duty.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from planner.render.drawings import Drawing
 
 Tone: TypeAlias = Literal["plain", "good", "warn", "bad", "unknown", "dim"]
 SHORT = 60  # rows that a rendering for a screen shows before it says how many are left
@@ -75,7 +78,27 @@ class Lines:
     short: int = SHORT
 
 
-Block: TypeAlias = Heading | Paragraph | Facts | Bullets | Table | Commands | Lines
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Labels with room to write beside them by hand."""
+
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A picture, for the renderings that can show one; whatever it shows is said in words by other blocks too.
+
+    `text` is what stands for the picture where it cannot be seen. `left_out` says what a reduced picture leaves out.
+    """
+
+    title: str
+    text: str
+    drawing: Drawing
+    left_out: str = ""
+
+
+Block: TypeAlias = Heading | Paragraph | Facts | Bullets | Table | Commands | Lines | Form | Figure
 
 
 @dataclass(frozen=True, slots=True)

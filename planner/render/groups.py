@@ -78,13 +78,33 @@ def _large_first(cases: Iterable[list[Finding]]) -> list[list[Finding]]:
 
 
 def summary(group: Group) -> str:
-    """One line: what the group is, and its message, or its number and the first names."""
+    """One line: what the group is, and its message, or its number and the first names.
+
+    Where nothing is seen to break, the number alone would not say what it is about: the first message does.
+    """
     findings = group.findings
     text = group.first.message
     if len(findings) > 1:
         more = f" and {len(findings) - _NAMED} more" if len(findings) > _NAMED else ""
-        text = f"{_counted(group)}: {', '.join(name_of(item.subject) for item in findings[:_NAMED])}{more}"
+        names = f"{', '.join(name_of(item.subject) for item in findings[:_NAMED])}{more}"
+        if group.first.predicts is None:
+            text = f"{_counted(group)} ({names}); first: {text}"
+        else:
+            text = f"{_counted(group)}: {names}"
     return f"{_title(group)}: {text}"
+
+
+def tone(group: Group) -> Tone:
+    """The tone of its weight."""
+    return _TONES[group.first.severity]
+
+
+def heading(group: Group) -> str:
+    """What the group is, in the words of its heading: the message of one finding, or how many there are of what."""
+    if len(group.findings) == 1:
+        return f"{_title(group)}: {group.first.message}"
+    example = f"; first: {group.first.message}" if group.first.predicts is None else ""
+    return f"{_title(group)}: {_counted(group)}{example}"
 
 
 def _title(group: Group) -> str:
@@ -97,10 +117,10 @@ def blocks(group: Group, edges: Mapping[str, Edge]) -> list[Block]:
     first = group.first
     if len(group.findings) == 1:
         return [
-            Heading(f"{_title(group)}: {first.message}", _TONES[first.severity]),
+            Heading(heading(group), tone(group)),
             *_single(first, edges),
         ]
-    found: list[Block] = [Heading(f"{_title(group)}: {_counted(group)}", _TONES[first.severity])]
+    found: list[Block] = [Heading(heading(group), tone(group))]
     for case in group.cases:
         if len(case) > 1:
             found.extend(_case(case, alone=len(group.cases) == 1))

@@ -1,7 +1,7 @@
 """The report as Markdown (CommonMark with GitHub's tables), for tickets and merge requests.
 
 Every text is escaped so that it reads as itself: a package named like a table cell, a link or an HTML tag stays a
-name. All rows are written; nothing is left out here.
+name. All rows are written; nothing is left out here but the pictures, whose content the text has too.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from planner.render.blocks import Bullets, Commands, Facts, Heading, Lines, Paragraph, Table
+from planner.render.blocks import Bullets, Commands, Facts, Figure, Form, Heading, Lines, Paragraph, Table
 from planner.render.escape import visible, visible_lines
 
 if TYPE_CHECKING:
-    from planner.render.blocks import Block, ReportView
+    from planner.render.blocks import ReportView
 
+_BLANK = 12  # underscores to write on
 _ESCAPED = re.compile(r"[\\`*\[\]~#$]")
 _UNDERSCORES = re.compile(r"_+")
 # `<` opens a tag or an automatic link only before a letter, `/`, `!` or `?`, or where an e-mail address may follow.
@@ -29,7 +30,7 @@ def render(view: ReportView) -> str:
     parts = [f"# {escape(view.title)}", f"**{escape(view.headline)}**"]
     for section in view.sections:
         parts.append(f"## {escape(section.heading)}")
-        parts.extend(_block(block) for block in section.blocks)
+        parts.extend(_block(block) for block in section.blocks if not isinstance(block, Figure))
     return "\n\n".join(parts) + "\n"
 
 
@@ -56,7 +57,7 @@ def _block_start(match: re.Match[str]) -> str:
     return f"{number}\\{quote or item or dot}"
 
 
-def _block(block: Block) -> str:
+def _block(block: Heading | Paragraph | Facts | Bullets | Table | Commands | Lines | Form) -> str:
     match block:
         case Heading(text):
             return f"### {escape(text)}"
@@ -72,6 +73,8 @@ def _block(block: Block) -> str:
             return _labelled(label, _fence(tuple(visible(" ".join(command)) for command in commands)))
         case Lines(text):
             return _fence(visible_lines(text))
+        case Form(labels):
+            return "\n".join(f"- **{escape(label)}:** {escape('_' * _BLANK)}" for label in labels)
 
 
 def _labelled(label: str, text: str) -> str:

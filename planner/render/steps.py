@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.render import words
+from planner.render import figures, words
 from planner.render.blocks import Bullets, Commands, Facts, Heading, Paragraph, Section
 from planner.render.escape import visible
 from planner.render.groups import plural
@@ -72,14 +72,17 @@ def _alternative(item: Alternative) -> str:
 
 def _migration(migration: Migration, subdir: str) -> list[Block]:
     disk = "not known" if migration.disk_bytes is None else _size(migration.disk_bytes)
+    download = _size(migration.download_bytes)
     blocks: list[Block] = [
         Facts(
             (
                 ("New environment", f"{migration.name} at {migration.prefix}"),
-                ("Download", _size(migration.download_bytes)),
+                ("Download", download),
                 ("Disk", disk),
             )
-        )
+        ),
+        figures.sizes(migration, {"download": download, "disk": disk}),
+        figures.timeline(migration),
     ]
     blocks.extend(_steps(migration.steps, subdir, "Step"))
     if migration.artifacts:

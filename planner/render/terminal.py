@@ -17,7 +17,7 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from planner.render.blocks import Bullets, Commands, Facts, Heading, Lines, Paragraph, Table
+from planner.render.blocks import Bullets, Commands, Facts, Figure, Form, Heading, Lines, Paragraph, Table
 from planner.render.escape import visible, visible_lines
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 NARROWEST = 40
 _PROSE = 110
 _GAP = 2
+_BLANK = 24  # columns to write on
 _READABLE = 45  # columns that a long text needs beside others
 _STYLES: dict[Tone, str] = {
     "plain": "",
@@ -54,6 +55,8 @@ def render(view: ReportView, *, width: int, colour: bool) -> str:
         screen.show(_text("─" * min(width, _PROSE), "dim"))
         previous: Block | None = None
         for block in section.blocks:
+            if isinstance(block, Figure):  # its content is in the words as well
+                continue
             if _apart(previous, block):
                 screen.gap()
             _block(screen, block)
@@ -114,6 +117,8 @@ def _block(screen: _Screen, block: Block) -> None:  # noqa: C901 -- one case per
             screen.show(_text(text, _STYLES[tone]), prose=True)
         case Facts(pairs):
             screen.show(_facts(pairs), prose=True)
+        case Form(labels):
+            screen.show(_facts(tuple((label, "_" * _BLANK) for label in labels)), prose=True)
         case Bullets(items, label):
             _label(screen, label)
             screen.show(_bullets(items), prose=True)

@@ -1,7 +1,7 @@
 """The report as frozen data: order and wording are decided here, once, for every renderer.
 
 A reviewer reads from the top: the verdict in one sentence and why; what was asked; what breaks; what changes; what
-stays untouched; what could not be known; the migration; how the report was made. Nothing here knows of colours,
+stays untouched; what could not be known; the migration; the sign-off; how the report was made. Nothing here knows of colours,
 columns or markup, and nothing claims more than the plan document holds: a saved plan gives the same report as a fresh
 one.
 """
@@ -13,11 +13,12 @@ from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from planner.model import Migration, Plan, Verdict
-from planner.render import groups, steps, words
+from planner.render import figures, groups, steps, words
 from planner.render.blocks import (
     Bullets,
     Commands,
     Facts,
+    Form,
     Heading,
     Lines,
     Paragraph,
@@ -59,6 +60,7 @@ _SOURCES = {
     "given": "given to the planner, by options or a file",
     "assumed": "assumed: not this machine's platform",
 }
+_LINKED_AGAIN = 4  # from so many on they are told in one sentence
 _WHY = 6  # groups of findings that the verdict names before it points to the section below
 
 
@@ -77,6 +79,7 @@ def build_view(plan: Plan) -> ReportView:
         _unknown(plan, unverified),
         steps.section(plan),
         _before(plan),
+        _sign_off(plan),
         _made(plan),
     ]
     return ReportView(
@@ -131,7 +134,7 @@ def _asked(plan: Plan) -> Section:
         ("Environment", f"{target.name} at {target.prefix}"),
         ("It holds", words.contents(target)),
         ("Installation", plan.root),
-        ("Channels", f"{', '.join(request.channels) or 'none'} (priority: {request.channel_priority})"),
+        ("Channels", words.channels(request)),
         ("Host", f"{host.subdir}; {words.virtual_packages(host)}; {words.gpu(host)}"),
         ("Host facts are", _SOURCES[host.source]),
     ]
@@ -139,8 +142,9 @@ def _asked(plan: Plan) -> Section:
 
 
 def _breaks(plan: Plan, certain: Sequence[groups.Group], unverified: Sequence[groups.Group]) -> Section:
-    blocks: list[Block] = []
     edges = _edges(plan)
+    radius = figures.blast_radius(plan, certain, unverified, edges)
+    blocks: list[Block] = [] if radius is None else [radius]
     if any(group.first.basis == "request" for group in certain):
         blocks.append(Paragraph(words.request_basis(plan)))
     for group in certain:
@@ -168,22 +172,40 @@ def _changes(plan: Plan) -> Section:
     counts = Counter(change.action for change in plan.changes)
     told = ", ".join(f"{counts[action]} {_ACTIONS[action]}" for action in _ORDER if counts[action])
     ordered = sorted(plan.changes, key=lambda change: (not change.requested, _ORDER.index(change.action), change.name))
-    table = Table(
-        ("Package", "Before", "After", "Action", "Why"), tuple(_change_row(change) for change in ordered), below=4
-    )
+    again = _linked_again(ordered)
+    rows = tuple(_change_row(change) for change in ordered if change not in again)
     blocks: list[Block] = [Paragraph(f"{plural(len(plan.changes), 'package change')}: {told}.")]
     asked = sum(change.requested for change in plan.changes)
     if asked:
         blocks.append(
             Paragraph(f"{plural(asked, 'package')} marked * someone asked for, now or earlier; they come first.")
         )
-    return Section("changes", heading, (*blocks, table, *_held_back(plan)))
+    if rows:
+        blocks.append(Table(("Package", "Before", "After", "Action", "Why"), rows, below=4))
+    if again:
+        names = ", ".join(f"{change.name} {_version(change)}" for change in again)
+        blocks.append(Paragraph(f"{len(again)} more of the same build, {again[0].reason}: {names}."))
+    picture = figures.versions(plan, ordered)
+    if picture is not None:
+        blocks.insert(1, picture)
+    return Section("changes", heading, (*blocks, *_held_back(plan)))
 
 
 def _held_back(plan: Plan) -> tuple[Block, ...]:
     """What was meant to move and stays behind; a title only where there is any."""
     items = tuple(f"{item.name} {item.version}, while {item.newest} is there: {item.reason}" for item in plan.held_back)
     return (Bullets(items, "Held back behind the newest build that the request allows"),) if items else ()
+
+
+def _linked_again(changes: Sequence[PackageChange]) -> tuple[PackageChange, ...]:
+    """What nobody asked for and is linked again for one and the same reason: many names and one thing to know."""
+    found = [change for change in changes if change.action == "relink" and not change.requested]
+    same = len({change.reason for change in found}) == 1
+    return tuple(found) if same and len(found) >= _LINKED_AGAIN else ()
+
+
+def _version(change: PackageChange) -> str:
+    return change.after.version if change.after else ""
 
 
 def _change_row(change: PackageChange) -> tuple[str, ...]:
@@ -272,6 +294,14 @@ def _before(plan: Plan) -> Section | None:
     for group in found:
         blocks.extend(groups.blocks(group, edges))
     return Section("pre-existing", "What was already wrong before", tuple(blocks))
+
+
+def _sign_off(plan: Plan) -> Section:
+    blocks = (
+        Paragraph(words.signed(plan)),
+        Form(("Requested by", "Reviewed by", "Decision", "Date", "Change window", "Rollback owner")),
+    )
+    return Section("sign-off", "Sign-off", blocks)
 
 
 def _made(plan: Plan) -> Section:

@@ -13,7 +13,7 @@ from planner.render.groups import plural, sentence
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from planner.model import Argv, Finding, Host, Plan, Target
+    from planner.model import Argv, Finding, Host, Plan, Request, Target
 
 _RUN = 4  # ids in a row that are told as a range
 _TREE = " \t│├└─|`-"
@@ -29,8 +29,11 @@ def quoted(argv: Argv, subdir: str) -> tuple[str, ...]:
 
 
 def command(plan: Plan) -> str:
-    """The request as it would be typed, `conda install python=3.10`."""
-    return " ".join(quoted(_argv(plan), plan.host.subdir))
+    """The request as it would be typed, `conda install python=3.10`; where it looks is said beside it.
+
+    `--override-channels` alone would be another command, and is left to where the channels are named.
+    """
+    return " ".join(word for word in quoted(_argv(plan), plan.host.subdir) if word != "--override-channels")
 
 
 def dry_run(plan: Plan) -> tuple[str, ...]:
@@ -204,6 +207,14 @@ def nothing_found(plan: Plan) -> str:
     return f"No rule of planner {plan.planner_version} found anything for certain."
 
 
+def signed(plan: Plan) -> str:
+    """What a signature stands for: this plan, and no later one."""
+    return (
+        f"This is about the plan made {plan.created} by planner {plan.planner_version} for {plan.target.name}; its "
+        "fingerprint stands below. Where environment, host or request have changed since, ask again and sign that answer."
+    )
+
+
 def approximate(plan: Plan) -> str:
     """Why the solve is not exactly the tool's, and what that means."""
     return (
@@ -219,6 +230,12 @@ def assumed_host(plan: Plan) -> str:
         f"Assumed: {virtual_packages(plan.host)}. To find out: ask again with the real host's facts "
         "(--cuda, --driver, --glibc)."
     )
+
+
+def channels(request: Request) -> str:
+    """Where packages are looked for, and how channels rank."""
+    only = ", no others" if "--override-channels" in request.options else ""
+    return f"{', '.join(request.channels) or 'none'} (priority: {request.channel_priority}{only})"
 
 
 def contents(target: Target) -> str:

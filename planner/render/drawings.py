@@ -1,0 +1,103 @@
+"""What the report's pictures show, as frozen data: boxes, links, moves, stops and bars, without a coordinate.
+
+`planner.render.figures` fills these from a plan, `planner.render.svg` lays them out. Texts are plain and still hold
+whatever came from outside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from planner.render.blocks import Tone
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One thing with its status in words and as a tone: colour alone never carries it."""
+
+    title: str
+    detail: str = ""
+    tone: Tone = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """From the source of that index to the box that holds the link; `on_record` where an ABI edge says so."""
+
+    source: int
+    on_record: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What breaks or needs a decision, and what it hangs off."""
+
+    box: Box
+    links: tuple[Link, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Radius:
+    """The blast radius: in one environment what changes and what hangs off it, and the other environments."""
+
+    frame: str
+    sources: tuple[Box, ...]
+    reached: tuple[Reached, ...]
+    others: tuple[Box, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One package before and after; `action` is the word for it."""
+
+    name: str
+    before: str
+    after: str
+    action: str
+    tone: Tone
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """Versions before and after."""
+
+    rows: tuple[Move, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One step of the migration; a stop without a number is a gate that somebody must open."""
+
+    number: str
+    title: str
+    detail: str = ""
+    tone: Tone = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Steps in their order, from the top; `back` is the way back, from any of them."""
+
+    stops: tuple[Stop, ...]
+    back: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A quantity with its text; without a value it is not known, and nothing is drawn for it."""
+
+    label: str
+    value: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Quantities of one unit, drawn to one scale."""
+
+    bars: tuple[Bar, ...]
+
+
+Drawing: TypeAlias = Radius | Moves | Timeline | Bars
