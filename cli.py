@@ -76,7 +76,7 @@ def _report_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--format",
             "form",
-            type=click.Choice(["text", "json", "markdown"]),
+            type=click.Choice(["text", "json", "markdown", "html", "sarif", "junit"]),
             default="text",
             show_default=True,
             help="How the report is written.",
@@ -437,9 +437,22 @@ def _rendered(plan: Plan, form: str, *, to_file: bool) -> str:
         from planner.serialize import dumps
 
         return dumps(plan)
+    if form == "sarif":
+        from planner.render import sarif
+        from rules import RULES
+
+        return sarif.render(plan, RULES)
+    if form == "junit":
+        from planner.render import junit
+
+        return junit.render(plan)
     from planner.render.view import build_view
 
     view = build_view(plan)
+    if form == "html":
+        from planner.render import html
+
+        return html.render(view)
     if form == "markdown":
         from planner.render import markdown
 

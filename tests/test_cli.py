@@ -72,6 +72,26 @@ def test_what_if_answers_and_the_exit_code_is_the_verdicts(run, installation, tm
     assert plan["verdict"].upper() in shown.stdout.upper()
 
 
+@pytest.mark.parametrize(
+    ("form", "beginning"),
+    [
+        ("text", "What "),
+        ("json", "{\n"),
+        ("markdown", "# What "),
+        ("html", "<!DOCTYPE html>\n"),
+        ("sarif", "{\n"),
+        ("junit", "<?xml "),
+    ],
+)
+def test_a_saved_plan_is_shown_in_every_format_as_a_fresh_one(run, installation, tmp_path, form, beginning):
+    saved = tmp_path / "plan.json"
+    fresh = run(*question(installation, "base", "python=3.11"), "--format", form, "--save", saved)
+    assert fresh.stdout.startswith(beginning)
+    shown = run("show", saved, "--format", form, "-o", tmp_path / "report")
+    assert (shown.exit_code, shown.stdout) == (0, "")
+    assert (tmp_path / "report").read_text() == fresh.stdout
+
+
 def test_exit_zero(run, installation):
     assert run(*question(installation, "base", "python=3.12")).exit_code == 30
     assert run(*question(installation, "base", "python=3.12"), "--exit-zero").exit_code == 0
