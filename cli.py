@@ -10,7 +10,6 @@ import os
 import shutil
 import sys
 import tempfile
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +18,7 @@ from planner.errors import InputError, PlannerError
 from planner.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from planner.model import Plan
 
@@ -94,10 +93,32 @@ def _verdict_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--save", metavar="PLAN.json", help="Save the plan, for `planner show`."),
         click.option("--exit-zero", is_flag=True, help="Exit 0 whatever the verdict."),
         click.option("-q", "--quiet", is_flag=True, help="No progress on stderr."),
+        click.option("-v", "--verbose", is_flag=True, help="Each stage and its time on stderr, a line each."),
     )
     for option in reversed(options):
         function = option(function)
     return function
+
+
+def _environments(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The environments that complete ENV; none where no installation is found, for completing must not complain."""
+    from planner import config, discover
+
+    ambient = _ambient()
+    environ, home = ambient["environ"], ambient["home"]
+    try:
+        root = discover.find_root(ctx.find_root().params.get("root"), environ, home)
+        settings = config.read_config(root, root, environ, home)
+        found = discover.environment_prefixes(root, settings.envs_dirs, home)
+    except PlannerError:
+        return []
+    return [name for name, _ in found if name.startswith(incomplete)]
+
+
+def _rule_ids(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    from rules import RULES
+
+    return [rule.id for rule in RULES if rule.id.startswith(incomplete.upper())]
 
 
 _SOLVER_OPTIONS = {
@@ -119,7 +140,7 @@ def _solver_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @main.command("what-if", short_help="Simulate a change to ENV and say what it would break.")
-@click.argument("env")
+@click.argument("env", shell_complete=_environments)
 @click.argument("specs", nargs=-1)
 @click.option("--update", "operation", flag_value="update", help="The change is `conda update SPEC...`.")
 @click.option("--remove", "operation", flag_value="remove", help="The change is `conda remove SPEC...`.")
@@ -221,7 +242,7 @@ _PASSED_ON = (
     "glibc",
     "name",
 )
-_REPORTING = ("form", "output", "save", "exit_zero", "quiet")
+_REPORTING = ("form", "output", "save", "exit_zero", "quiet", "verbose")
 
 
 @main.command("demo", short_help="The main job on a bundled installation: no conda, no network.")
@@ -258,7 +279,7 @@ def demo_command(_root: str | None, /, **given: Any) -> None:
 
 
 @main.command("show", short_help="Render a saved plan.")
-@click.argument("plan_file", metavar="PLAN.json")
+@click.argument("plan_file", metavar="PLAN.json", type=click.Path())
 @_report_options
 def show_command(plan_file: str, form: str, output: str | None) -> None:
     """Render a plan that `--save` wrote, on any machine, without the environments.
@@ -273,7 +294,7 @@ def show_command(plan_file: str, form: str, output: str | None) -> None:
 
 
 @main.command("why", short_help="Who needs PACKAGE in ENV, and what it needs.")
-@click.argument("env")
+@click.argument("env", shell_complete=_environments)
 @click.argument("package")
 @click.pass_obj
 def why_command(root: str | None, env: str, package: str) -> None:
@@ -298,7 +319,7 @@ def why_command(root: str | None, env: str, package: str) -> None:
 
 
 @main.command("verify", short_help="Verify the GPU with the environment's own python.")
-@click.argument("env")
+@click.argument("env", shell_complete=_environments)
 @click.option("--require-gpu", is_flag=True, help="No GPU is a failure.")
 @click.option("--cpu-ok", is_flag=True, help="No GPU is accepted.")
 @click.option("--timeout", type=click.FloatRange(min=1), default=300, show_default=True, help="Time limit in seconds.")
@@ -347,7 +368,7 @@ def rules_list() -> None:
 
 
 @rules_command.command("explain")
-@click.argument("rule_id", metavar="ID")
+@click.argument("rule_id", metavar="ID", shell_complete=_rule_ids)
 def rules_explain(rule_id: str) -> None:
     """Print the page of one rule.
 
@@ -363,6 +384,25 @@ def rules_explain(rule_id: str) -> None:
             return
     known = ", ".join(rule.id for rule in RULES)
     raise InputError(f"no rule has the id {rule_id!r}; the rules are {known}")
+
+
+@main.command("completion", short_help="Print the completion script of a shell.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion_command(shell: str) -> None:
+    """Print a script that completes commands, options, environments and rules of `planner` in SHELL.
+
+    \b
+    Examples:
+      planner completion bash > ~/.local/share/bash-completion/completions/planner
+      planner completion zsh > ~/.zfunc/_planner
+      planner completion fish > ~/.config/fish/completions/planner.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    made = get_completion_class(shell)
+    if made is None:
+        raise InputError(f"this click has no completion for {shell}")
+    click.echo(made(main, {}, "planner", "_PLANNER_COMPLETE").source())
 
 
 def _mirror(text: str) -> tuple[str, str]:
@@ -386,36 +426,20 @@ def _ambient() -> dict[str, Any]:
     }
 
 
-def _answer(question: Any, *, form: str, output: str | None, save: str | None, exit_zero: bool, quiet: bool) -> None:
+def _answer(
+    question: Any, *, form: str, output: str | None, save: str | None, exit_zero: bool, quiet: bool, verbose: bool
+) -> None:
+    from planner.progress import kind, progress
     from planner.run import what_if
     from planner.serialize import dumps
     from rules import RULES
 
-    with _progress(quiet=quiet) as progress:
-        plan = what_if(question, RULES, progress)
+    with progress(sys.stderr, kind(sys.stderr, quiet=quiet, verbose=verbose)) as report:
+        plan = what_if(question, RULES, report)
     if save:
         _save(save, dumps(plan))
     _write(plan, form, output)
     sys.exit(0 if exit_zero else VERDICT_CODES[plan.verdict.value])
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
-    """One line on stderr that says what is going on, where stderr is a terminal; nothing anywhere else."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda _text: None
-        return
-    width = shutil.get_terminal_size().columns - 1
-
-    def show(text: str) -> None:
-        sys.stderr.write("\r\x1b[K" + _plain(text)[:width])
-        sys.stderr.flush()
-
-    try:
-        yield show
-    finally:
-        sys.stderr.write("\r\x1b[K")
-        sys.stderr.flush()
 
 
 def _write(plan: Plan, form: str, output: str | None) -> None:

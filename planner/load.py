@@ -40,9 +40,9 @@ def load_installation(
     real_root = os.path.realpath(root)
     ordered = sorted(prefixes, key=lambda item: (os.path.realpath(item[1]) != real_root, item[1]))
     environments = []
-    for name, prefix in ordered:
+    for number, (name, prefix) in enumerate(ordered, start=1):
         if on_progress is not None:
-            on_progress(f"reading environment {name}")
+            on_progress(f"reading environment {name} ({number} of {len(ordered)})")
         environments.append(load_environment(name, prefix))
     return Installation(root, tuple(environments), problems=tuple(_unlisted(root)))
 

@@ -62,8 +62,10 @@ def read_situation(question: Question, progress: Callable[[str], None]) -> Situa
         host_file=question.host_file,
         environ=question.environ,
     )
+    asked = _channels(question, settings)
+    progress(f"reading the repodata of {', '.join(asked)}")
     repodata = channels.open_channels(
-        _channels(question, settings),
+        asked,
         subdir,
         mirrors=question.mirrors,
         offline=question.offline or settings.offline,

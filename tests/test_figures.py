@@ -33,6 +33,7 @@ def test_blast_radius_has_the_changed_packages_what_hangs_off_them_and_the_other
     found = figure(UNSAFE, Radius)
     assert found.drawing == Radius(
         "base",
+        "what breaks, or needs a decision",
         (Box("mamba install python=3.10", "4 package changes"), Box("python", "3.9.5 \u2192 3.10.0")),
         (
             Reached(
@@ -90,6 +91,7 @@ def test_a_large_blast_radius_is_reduced_and_says_so():
 def test_without_a_solution_the_picture_says_that_nothing_happens():
     found = figure(UNSOLVABLE, Radius)
     assert found.title == "What the request would reach, if it were done"
+    assert found.drawing.label == "what would break, if it were done"
     assert found.drawing.sources == (
         Box("conda install python=3.10", "has no solution: nothing of this happens now", "bad"),
     )
@@ -166,6 +168,7 @@ def test_any_text_makes_a_well_formed_picture(texts, value):
     drawings = (
         Radius(
             a,
+            b,
             (Box(b, c), Box(c, a)),
             (Reached(Box(c, a), (Link(0, on_record=False), Link(1, on_record=True))),),
             (Box(a),),

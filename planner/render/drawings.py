@@ -40,9 +40,13 @@ class Reached:
 
 @dataclass(frozen=True, slots=True)
 class Radius:
-    """The blast radius: in one environment what changes and what hangs off it, and the other environments."""
+    """The blast radius: in one environment what changes and what hangs off it, and the other environments.
+
+    `label` says what the things that are reached are.
+    """
 
     frame: str
+    label: str
     sources: tuple[Box, ...]
     reached: tuple[Reached, ...]
     others: tuple[Box, ...]

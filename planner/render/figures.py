@@ -43,6 +43,7 @@ def blast_radius(
     others.sort(key=lambda row: not row.affected and row.readable)
     drawing = Radius(
         frame=plan.target.name,
+        label=_label(plan, reached),
         sources=(_request(plan), *(_source(plan, provider) for provider in providers)),
         reached=reached,
         others=tuple(_other(row) for row in others[:_OTHERS]),
@@ -59,6 +60,12 @@ def blast_radius(
     )
     title = "The blast radius" if plan.outcome != "unsolvable" else "What the request would reach, if it were done"
     return Figure(title, _radius_text(drawing), drawing, left_out)
+
+
+def _label(plan: Plan, reached: Sequence[Reached]) -> str:
+    if not reached:
+        return "no finding hangs off it"
+    return "what would break, if it were done" if plan.outcome == "unsolvable" else "what breaks, or needs a decision"
 
 
 def _counted(some: Sequence[groups.Group]) -> int:
@@ -133,7 +140,7 @@ def _radius_text(drawing: Radius) -> str:
         for item in drawing.reached
     )
     if not drawing.reached:
-        parts.append("no finding hangs off it")
+        parts.append(drawing.label)
     parts.extend(f"other environment {_described(box)}" for box in drawing.others)
     return sentence("; ".join(parts))
 

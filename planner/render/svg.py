@@ -106,8 +106,8 @@ def _radius(radius: Radius) -> str:
     lanes = sorted({link.source for item in radius.reached for link in item.links})
     left = _PAD + 4 + _LANE * max(len(lanes), 1) + _LANE
     width = WIDTH - left - _PAD - 1
-    canvas.write(_PAD, _PAD + _FONT, _one(radius.frame, WIDTH - 2 * _PAD - 120, bold=True), "strong")
-    canvas.write(WIDTH - _PAD, _PAD + _FONT, "what changes", "soft", "end")
+    canvas.write(_PAD, _PAD + _FONT, _one(radius.frame, WIDTH - 2 * _PAD - 220, bold=True), "strong")
+    canvas.write(WIDTH - _PAD, _PAD + _FONT, "what is asked, and what moves", "soft", "end")
     y: float = _PAD + _LINE + 10
     starts: list[float] = []
     for box in radius.sources:
@@ -115,9 +115,7 @@ def _radius(radius: Radius) -> str:
         starts.append(y + height / 2)
         y += height + _GAP
     y += 4
-    canvas.write(
-        left, y + _FONT, "what breaks, or needs a decision" if radius.reached else "no finding hangs off it", "soft"
-    )
+    canvas.write(left, y + _FONT, _one(radius.label, width), "soft")
     y += _LINE + 6
     ends: list[tuple[Link, Tone, float]] = []
     for item in radius.reached:
