@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test clean
+.PHONY: demo test docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/planner demo --exit-zero
@@ -13,6 +13,10 @@ test: $(VENV)/.tested-with
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -n auto
+
+# The pages of the rules; a test tells when they are not current.
+docs: $(VENV)/.installed
+	$(BIN)/python docs/rule_pages.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
