@@ -40,7 +40,15 @@ def progress(stream: TextIO, how: Kind) -> Iterator[Callable[[str], None]]:
         yield lambda _text: None
     elif how == "lines":
         began = time.monotonic()
-        yield lambda text: _line(stream, began, text)
+        last = ""
+
+        def tell(text: str) -> None:
+            nonlocal last
+            if text != last:  # a search asks the engine many times, and is one stage
+                _line(stream, began, text)
+            last = text
+
+        yield tell
         _line(stream, began, "done")
     else:
         with _live(stream) as show:
@@ -71,7 +79,8 @@ def _live(stream: TextIO) -> Iterator[Callable[[str], None]]:
     def show(text: str) -> None:
         nonlocal stage
         with lock:
-            stage = (text, time.monotonic())
+            if text != stage[0]:
+                stage = (text, time.monotonic())
             draw()
 
     def tick() -> None:

@@ -57,6 +57,7 @@ def what_if(question: Question, rules: Sequence[Rule], progress: Callable[[str],
             (item for item in situation.installation.environments if item.prefix == situation.installation.root), None
         ),
     )
+    report(f"solving: what {situation.request.tool} would do")
     outcome = _what_would_happen(situation, solver)
     report("judging what the change would break")
     plan = _judged(situation, solver, outcome, rules, created=question.created)

@@ -67,7 +67,10 @@ def test_blast_radius_has_the_changed_packages_what_hangs_off_them_and_the_other
         ),
         (Box("py37", "untouched", "good"),),
     )
-    assert found.left_out == "Left out here: 2 changed packages that no finding here is about."
+    assert found.caption == (
+        "A full line is an ABI edge on record; a broken line says only that it follows from the request. "
+        "Left out here: 2 changed packages that no finding here is about."
+    )
     for word in ("python (3.9.5", "conda itself is removed", "hanging off python", "py37 (untouched)"):
         assert word in found.text
 
@@ -84,8 +87,8 @@ def test_a_large_blast_radius_is_reduced_and_says_so():
     found = figure(replace(UNSAFE, findings=many, environments=rows), Radius)
     assert len(found.drawing.reached) == 8
     assert [box.detail for box in found.drawing.others[:3]] == ["is reached", "not fully readable", "untouched"]
-    assert "22 groups of findings" in found.left_out
-    assert "35 other environments" in found.left_out
+    assert "22 groups of findings" in found.caption
+    assert "35 other environments" in found.caption
 
 
 def test_without_a_solution_the_picture_says_that_nothing_happens():
@@ -105,7 +108,7 @@ def test_versions_show_the_build_only_where_the_version_does_not_tell():
         Move("python", "3.9.5", "3.10.0", "upgrade", "plain"),
         Move("pip", "21.1.3 py39h06a4308_0", "21.1.3 py310h06a4308_0", "rebuild", "plain"),
     )
-    assert found.left_out == "Left out here: 1 package linked again, its build unchanged."
+    assert found.caption == "Left out here: 1 package linked again, its build unchanged."
     (row,) = figure(SAFE, Moves).drawing.rows
     assert (row.before, row.after) == ("1.16.0 pkgs/main", "1.16.0 conda-forge")
 
@@ -116,7 +119,7 @@ def test_many_versions_are_reduced_and_say_so():
         for number in range(15)
     )
     found = figure(replace(UNSAFE, changes=moved), Moves)
-    assert (len(found.drawing.rows), found.left_out) == (12, "Left out here: 3 more packages.")
+    assert (len(found.drawing.rows), found.caption) == (12, "Left out here: 3 more packages.")
 
 
 def test_timeline_has_every_step_the_sign_off_and_the_way_back():

@@ -46,6 +46,7 @@ def test_lines_have_their_time_and_stay():
     stream = io.StringIO()
     with progress(stream, "lines") as tell:
         tell("reading environment base")
+        tell("reading environment base")
         tell("\x1b[2Jsolving\n")
     lines = stream.getvalue().splitlines()
     assert [re.sub(r" +\d+\.\d s +", " T s ", line) for line in lines] == [

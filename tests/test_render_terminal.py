@@ -183,3 +183,8 @@ def test_there_is_room_to_sign():
         "Reviewed by  ________________________",
         "Date         ________________________",
     ]
+
+
+def test_long_lists_say_how_many_are_left():
+    lines = body(Bullets(tuple(f"l{number}" for number in range(30))))
+    assert lines[-2:] == ["  - l23", "... and 6 more like these: --format markdown or json has them all"]

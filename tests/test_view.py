@@ -515,3 +515,21 @@ def test_many_packages_linked_again_for_one_reason_are_one_sentence():
         "4 more of the same build, noarch python package, linked again for python 3.10: "
         "attrs 1.16.0, idna 1.16.0, six 1.16.0, wheel 1.16.0."
     )
+
+
+def test_a_few_of_one_wording_share_a_line_and_all_evidence_of_a_finding_is_one_row():
+    def back(name, versions, number):
+        where = f"conda-meta/{name}.json"
+        return replace(
+            warning(f"{name} goes back from {versions}"),
+            subject=f"conda:{name}",
+            id=f"F{number}",
+            evidence=(Evidence("metadata", where, "version: 2"), Evidence("metadata", "transaction", "version: 1")),
+        )
+
+    plan = replace(REVIEW, findings=(back("a1", "2 to 1", 1), back("b1", "2 to 1", 2), back("c1", "4 to 3", 3)))
+    (bullets,) = of(Bullets, plan, "breaks")
+    assert bullets.items == ("a1 goes back from 2 to 1. The same of b1.", "c1 goes back from 4 to 3.")
+    (table,) = of(Table, plan, "breaks")
+    assert table.rows[0] == ("F1", "a1", "conda-meta/a1.json: version: 2; transaction: version: 1")
+    assert len(table.rows) == 3

@@ -89,13 +89,14 @@ class Form:
 class Figure:
     """A picture, for the renderings that can show one; whatever it shows is said in words by other blocks too.
 
-    `text` is what stands for the picture where it cannot be seen. `left_out` says what a reduced picture leaves out.
+    `text` is what stands for the picture where it cannot be seen. `caption` says how to read it, and what a reduced
+    picture leaves out.
     """
 
     title: str
     text: str
     drawing: Drawing
-    left_out: str = ""
+    caption: str = ""
 
 
 Block: TypeAlias = Heading | Paragraph | Facts | Bullets | Table | Commands | Lines | Form | Figure

@@ -59,7 +59,17 @@ def blast_radius(
         (len(others) - len(drawing.others), "other environment", "other environments"),
     )
     title = "The blast radius" if plan.outcome != "unsolvable" else "What the request would reach, if it were done"
-    return Figure(title, _radius_text(drawing), drawing, left_out)
+    lines = {link.on_record for item in reached for link in item.links}
+    caption = " ".join(part for part in (_legend(lines), left_out) if part)
+    return Figure(title, _radius_text(drawing), drawing, caption)
+
+
+def _legend(lines: set[bool]) -> str:
+    """What the kinds of line mean that are there."""
+    full = "A full line is an ABI edge on record" if True in lines else ""
+    broken = "a broken line says only that it follows from the request" if False in lines else ""
+    text = "; ".join(part for part in (full, broken) if part)
+    return f"{text[0].upper()}{text[1:]}." if text else ""
 
 
 def _label(plan: Plan, reached: Sequence[Reached]) -> str:

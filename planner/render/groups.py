@@ -37,6 +37,7 @@ _PREDICTS = {
     "gone": "would be gone",
 }
 _NAMED = 4  # names that one line of the verdict holds
+_CASE = 4  # findings of one wording that are worth a paragraph of their own
 _SAMPLE = 3  # rows of evidence that a screen shows of a large group
 
 
@@ -122,11 +123,11 @@ def blocks(group: Group, edges: Mapping[str, Edge]) -> list[Block]:
         ]
     found: list[Block] = [Heading(heading(group), tone(group))]
     for case in group.cases:
-        if len(case) > 1:
+        if len(case) >= _CASE or len(group.cases) == 1:
             found.extend(_case(case, alone=len(group.cases) == 1))
-    single = tuple(sentence(case[0].message) for case in group.cases if len(case) == 1)
-    if single:
-        found.append(Bullets(single))
+    small = tuple(_few(case) for case in group.cases if len(case) < _CASE and len(group.cases) > 1)
+    if small:
+        found.append(Bullets(small))
     found.extend(_remedies(group.findings))
     found.extend(_evidence(group))
     return found
@@ -187,6 +188,12 @@ def _case(case: tuple[Finding, ...], *, alone: bool) -> list[Block]:
     return [Paragraph(f"{count} like this one: {sentence(case[0].message)}"), Paragraph(f"The {len(case)}: {names}.")]
 
 
+def _few(case: tuple[Finding, ...]) -> str:
+    """One message, and whom it is so of as well."""
+    others = ", ".join(_label(finding)[0] for finding in case[1:])
+    return f"{sentence(case[0].message)}{f' The same of {others}.' if others else ''}"
+
+
 def _remedies(findings: tuple[Finding, ...]) -> list[Block]:
     remedies: dict[str, list[Finding]] = {}
     for finding in findings:
@@ -210,9 +217,9 @@ def _remedies(findings: tuple[Finding, ...]) -> list[Block]:
 
 def _evidence(group: Group) -> list[Block]:
     rows = tuple(
-        (finding.id, _label(finding)[0], f"{piece.where}: {piece.what}")
+        (finding.id, _label(finding)[0], "; ".join(f"{piece.where}: {piece.what}" for piece in finding.evidence))
         for finding in group.findings
-        for piece in finding.evidence
+        if finding.evidence
     )
     short = _SAMPLE if len(group.findings) > 2 * _SAMPLE else len(rows)
     return [Table(("Finding", "Subject", "Evidence"), rows, short=short, below=2)] if rows else []

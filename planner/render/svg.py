@@ -77,7 +77,7 @@ class _Canvas:
     def box(self, box: Box, x: float, y: float, width: float) -> float:
         """A box with its text; returns its height."""
         titles = broken(box.title, width - 2 * _PAD, 3, bold=True)
-        details = broken(box.detail, width - 2 * _PAD, 2)
+        details = broken(box.detail, width - 2 * _PAD, 3)
         height = (len(titles) + len(details)) * _LINE + 2 * _PAD - 3
         self.add("rect", f"box {box.tone}", x=x, y=y, width=width, height=height, rx=4)
         self.add("rect", f"fill {box.tone}", x=x, y=y, width=4, height=height)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from planner.render.blocks import Block, ReportView, Tone
 
 NARROWEST = 40
+_ITEMS = 24  # of a list
 _PROSE = 110
 _GAP = 2
 _BLANK = 24  # columns to write on
@@ -121,7 +122,8 @@ def _block(screen: _Screen, block: Block) -> None:  # noqa: C901 -- one case per
             screen.show(_facts(tuple((label, "_" * _BLANK) for label in labels)), prose=True)
         case Bullets(items, label):
             _label(screen, label)
-            screen.show(_bullets(items), prose=True)
+            screen.show(_bullets(items[:_ITEMS]), prose=True)
+            _left(screen, len(items) - _ITEMS, "like these")
         case Table():
             _table(screen, block)
         case Commands(label, commands, continuation):
