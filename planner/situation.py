@@ -62,10 +62,10 @@ def read_situation(question: Question, progress: Callable[[str], None]) -> Situa
         host_file=question.host_file,
         environ=question.environ,
     )
-    asked = _channels(question, settings)
-    progress(f"reading the repodata of {', '.join(asked)}")
+    searched = _channels(question, settings)
+    progress(f"reading the repodata of {', '.join(map(masked, searched))}")
     repodata = channels.open_channels(
-        asked,
+        searched,
         subdir,
         mirrors=question.mirrors,
         offline=question.offline or settings.offline,

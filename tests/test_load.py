@@ -485,7 +485,7 @@ def test_an_installation_is_loaded_base_first_then_by_prefix(tmp_path):
     told = []
     found = load_installation(str(tmp_path), [(name, str(prefix)) for name, prefix in prefixes], told.append)
     assert [environment.name for environment in found.environments] == ["base", "z", "a"]
-    assert told == ["reading environment base", "reading environment z", "reading environment a"]
+    assert told == [f"reading environment {name} ({n} of 3)" for n, name in enumerate(("base", "z", "a"), 1)]
     assert (found.root, found.problems) == (str(tmp_path), ())
 
 
