@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test docs clean
+.PHONY: demo test docs truth clean
 
 demo: $(VENV)/.installed
 	$(BIN)/planner demo --exit-zero
@@ -17,6 +17,9 @@ test: $(VENV)/.tested-with
 # The pages of the rules; a test tells when they are not current.
 docs: $(VENV)/.installed
 	$(BIN)/python docs/rule_pages.py
+
+truth: $(VENV)/.tested-with
+	$(BIN)/python -m tests.truth
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,113 @@
+"""Which distributions of PyPI the lab packs, chosen for their ABI kinds. Versions are exact: a lab is repeatable.
+
+`pythons` are those a distribution is packed for; a pure one is packed once. Where a version has no wheel for one
+of them, the lab says so and goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ALL = ("3.9", "3.10", "3.11", "3.12", "3.13")
+MIDDLE = ("3.10", "3.11", "3.12")
+PAIR = ("3.10", "3.11")
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One release on PyPI. `loose` leaves out what binds the build to its python, as old records do."""
+
+    name: str
+    version: str
+    pythons: tuple[str, ...] = ALL
+    loose: bool = False
+    also: tuple[str, ...] = ()  # requirements that its metadata does not state
+
+    @property
+    def requirement(self) -> str:
+        """As pip is asked for it."""
+        return f"{self.name}=={self.version}"
+
+
+# What every installation needs to be one.
+CORE = (
+    Release("pip", "24.2", also=("setuptools", "wheel")),
+    Release("setuptools", "75.1.0"),
+    Release("wheel", "0.44.0"),
+)
+# C extensions bound to one python.
+BOUND = (
+    Release("numpy", "1.26.4", ("3.9", "3.10", "3.11", "3.12")),
+    Release("numpy", "2.0.2", ("3.9", "3.10", "3.11", "3.12")),
+    Release("numpy", "2.1.3", ("3.10", "3.11", "3.12", "3.13")),
+    Release("scipy", "1.11.4", PAIR),
+    Release("scipy", "1.14.1", PAIR),
+    Release("pandas", "2.0.3", PAIR),
+    Release("pandas", "2.2.3", MIDDLE),
+    Release("pyarrow", "14.0.1", PAIR),
+    Release("pyarrow", "17.0.0", PAIR),
+    Release("lxml", "5.3.0"),
+    Release("pyyaml", "6.0.2"),
+    Release("markupsafe", "2.1.5", ("3.9", "3.10", "3.11", "3.12")),
+    Release("markupsafe", "3.0.2"),
+    Release("cffi", "1.17.1"),
+    Release("msgpack", "1.1.0"),
+    Release("wrapt", "1.16.0", ("3.9", "3.10", "3.11", "3.12")),
+    Release("regex", "2024.9.11"),
+    Release("charset-normalizer", "3.3.2", ("3.9", "3.10", "3.11", "3.12")),
+    Release("charset-normalizer", "3.4.0"),
+    Release("contourpy", "1.2.1", MIDDLE),
+    Release("kiwisolver", "1.4.7", MIDDLE),
+    Release("pillow", "10.4.0", MIDDLE),
+    Release("greenlet", "3.1.1"),
+    Release("pydantic-core", "2.23.4", MIDDLE),
+    Release("orjson", "3.10.7", MIDDLE),
+    # Packed as records of old were: nothing in their metadata binds them to the python they were built for.
+    Release("ujson", "5.10.0", ("3.10",), loose=True),
+    Release("simplejson", "3.19.3", ("3.10",), loose=True),
+)
+# The limited API: one build for every python.
+ABI3 = (
+    Release("cryptography", "43.0.3"),
+    Release("psutil", "6.0.0"),
+    Release("bcrypt", "4.2.0"),
+)
+# Pure python, some with entry points.
+PURE = (
+    Release("six", "1.16.0"),
+    Release("click", "8.1.7"),
+    Release("jinja2", "3.1.4"),
+    Release("packaging", "24.1"),
+    Release("python-dateutil", "2.9.0.post0"),
+    Release("pytz", "2024.2"),
+    Release("tzdata", "2024.2"),
+    Release("requests", "2.32.3"),
+    Release("urllib3", "2.2.3"),
+    Release("certifi", "2024.8.30"),
+    Release("idna", "3.10"),
+    Release("pycparser", "2.22"),
+    Release("pygments", "2.18.0"),
+    Release("tabulate", "0.9.0"),
+    Release("attrs", "24.2.0"),
+    Release("typing-extensions", "4.12.2"),
+    Release("annotated-types", "0.7.0"),
+    Release("pydantic", "2.9.2"),
+)
+RELEASES = (*CORE, *BOUND, *ABI3, *PURE)
+# What pip itself installs into environments, besides the above: versions that no conda package of the lab has.
+FOR_PIP = (
+    Release("numpy", "1.25.2", PAIR),
+    Release("scikit-learn", "1.3.2", PAIR),
+    Release("joblib", "1.4.2"),
+    Release("threadpoolctl", "3.5.0"),
+    Release("pyyaml", "6.0.1", ("3.9", "3.10", "3.11", "3.12")),
+    Release("psutil", "5.9.8"),
+    Release("rich", "13.9.2"),
+    Release("markdown-it-py", "3.0.0"),
+    Release("mdurl", "0.1.2"),
+    Release("httpie", "3.2.2"),
+    Release("toolz", "0.12.1"),
+    Release("msgpack", "1.0.8", ("3.9", "3.10", "3.11", "3.12")),
+)
+# The part that continuous integration runs.
+SMALL = frozenset({"pip", "setuptools", "wheel", "markupsafe", "jinja2", "psutil", "ujson", "pyyaml", "toolz"})

@@ -1,0 +1,1 @@
+int mv_legacy(void) { return 2; }

@@ -1,0 +1,166 @@
+"""Which installations the lab has."""
+
+from __future__ import annotations
+
+from tests.truth.installations import Environment, Installation, Reference, Source, Virtualenv
+
+_PIP_ZIP = Source("pipzip", "labzip_open", "labzip")
+_PIP_ZIP_RUNPATH = Source("piprun", "labzip_open", "labzip", "runpath")
+_PIP_GPU = Source("pipgpu", "labcudaMalloc", "cudart")
+_PIP_NONE = Source("pipnone", "labcudaMalloc", "cudart", "none")
+
+FULL = (
+    Installation(
+        "workstation",
+        (
+            Environment(
+                "base",
+                ("python=3.10", "pip", "numpy=1.26", "pyyaml", "psutil", "requests", "pygments"),
+                pip=("msgpack==1.0.8", "toolz==0.12.1", "rich==13.9.2", "markdown-it-py==3.0.0", "mdurl==0.1.2"),
+            ),
+            Environment(
+                "ml",
+                ("python=3.10", "pip", "numpy=1.26", "pandas=2.0", "scipy=1.11"),
+                pip=("scikit-learn==1.3.2", "joblib==1.4.2", "threadpoolctl==3.5.0"),
+            ),
+            Environment(
+                "web",
+                ("python=3.11", "pip", "jinja2", "markupsafe=2.1", "cryptography", "click"),
+                pip=("psutil==5.9.8", "tabulate==0.9.0"),
+            ),
+        ),
+        (Virtualenv("tools", "base", ("toolz==0.12.1", "msgpack==1.0.8")), Virtualenv("site", "web", system_site=True)),
+        (
+            Reference("kernel", "by-minor", "base", "python3.10", "pygments"),
+            Reference("kernel", "by-name", "ml", "python", "threadpoolctl"),
+            Reference("unit", "nightly", "base", "python3.10", "json.tool"),
+            Reference("script", "report", "base", "python", "requests"),
+            Reference("script", "exact", "web", "python3.11", "jinja2"),
+        ),
+    ),
+    Installation(
+        "gpu",
+        (
+            Environment("base", ("python=3.11", "pip", "requests", "charset-normalizer=3.3"), pip=("toolz==0.12.1",)),
+            Environment(
+                "train",
+                (
+                    "python=3.10",
+                    "pip",
+                    "setuptools",
+                    "wheel",
+                    "labcudart=11",
+                    "labgpu=1",
+                    "numpy=1.26",
+                    "labopen",
+                    "labmoves=3.1",
+                ),
+                pip=("numpy==1.25.2", "psutil==5.9.8"),
+                sources=(_PIP_GPU, _PIP_NONE),
+                own_objects=(("libmine.so", "labcudaMalloc", "cudart"),),
+            ),
+        ),
+        (Virtualenv("experiment", "train", ("toolz==0.12.1",)),),
+        (Reference("kernel", "train", "train", "python3.10", "pip"),),
+    ),
+    Installation(
+        "libraries",
+        (
+            Environment("base", ("python=3.11", "pip", "labzip=1.5", "labtool", "labsafe"), pip=("toolz==0.12.1",)),
+            Environment(
+                "calc",
+                (
+                    *("python=3.11", "pip", "setuptools", "wheel", "labstdcxx=13", "labcalc", "labold", "labmoves=3.1"),
+                    *("labplug", "labopen", "labzip=1.6", "labtool", "labstream", "labvariant=1.0.0=full*", "labvar"),
+                    *("labnone", "labsafe=1.0", "labgemm"),
+                ),
+                sources=(_PIP_ZIP, _PIP_ZIP_RUNPATH),
+                own_objects=(("libmine.so", "labzip_stream", "labzip"),),
+            ),
+        ),
+    ),
+    Installation(
+        "data",
+        (
+            Environment("base", ("python=3.11", "pip", "pydantic", "orjson", "lxml"), pip=("joblib==1.4.2",)),
+            Environment(
+                "lake",
+                (
+                    "python=3.10",
+                    "pip",
+                    "numpy=1.26",
+                    "pyarrow=14",
+                    "lxml",
+                    "cryptography",
+                    "pillow",
+                    "contourpy",
+                    "kiwisolver",
+                ),
+                pip=("bcrypt==4.2.0", "regex==2024.9.11"),
+            ),
+            Environment("loose", ("python=3.10", "pip", "ujson", "simplejson", "wrapt", "attrs", "tabulate", "psutil")),
+        ),
+        (Virtualenv("etl", "lake"),),
+        (Reference("script", "load", "lake", "python3.10", "pyarrow"),),
+    ),
+    Installation(
+        "mixed",
+        (
+            Environment("base", ("python=3.11", "pip", "click", "pyyaml"), pip=("httpie==3.2.2", "six==1.16.0")),
+            Environment(
+                "both",
+                (
+                    "python=3.11",
+                    "pip",
+                    "setuptools",
+                    "wheel",
+                    "numpy=1.26",
+                    "pyyaml=6.0.2",
+                    "msgpack=1.1.0",
+                    "pandas=2.0",
+                ),
+                pip=("pyyaml==6.0.1",),
+                twice=("numpy==1.25.2", "msgpack==1.0.8"),
+                sources=(Source("edited", "labzip_open", "labzip", editable=True),),
+            ),
+            Environment("fresh", ("python=3.10", "pip", "wrapt", "greenlet"), pip=("attrs==24.2.0",)),
+        ),
+        user_site=("wrapt==1.16.0", "attrs==24.2.0"),
+    ),
+    Installation(
+        "edges",
+        (
+            Environment(
+                "base",
+                ("python=3.9", "pip", "lxml", "markupsafe=2.1", "jinja2"),
+                pip=("regex==2024.9.11", "psutil==5.9.8"),
+            ),
+            Environment(
+                "new", ("python=3.13", "pip", "numpy=2.1", "greenlet", "cffi", "markupsafe"), pip=("msgpack==1.1.0",)
+            ),
+        ),
+        (Virtualenv("old", "base", ("regex==2024.9.11",)),),
+    ),
+)
+
+
+def small(old: str) -> Installation:
+    """The installation of the part for continuous integration."""
+    return Installation(
+        "small",
+        (
+            Environment(
+                "base",
+                (f"python={old}", "pip", "setuptools", "wheel", "labzip=1.5", "labtool", "labcudart=11", "labgpu=1"),
+                pip=("toolz==0.12.1",),
+                sources=(_PIP_ZIP,),
+            ),
+            Environment(
+                "work",
+                (f"python={old}", "pip", "markupsafe=2.1", "jinja2", "ujson"),
+                pip=("psutil==5.9.8", "pyyaml==6.0.1"),
+            ),
+        ),
+        (Virtualenv("tools", "base", ("toolz==0.12.1",)),),
+        (Reference("kernel", "by-minor", "base", f"python{old}", "pip"),),
+    )

@@ -1,0 +1,212 @@
+"""Small C libraries of the lab's own, and what is linked against them: packages, programs and Python extensions.
+
+Real libraries of this kind (CUDA, libstdc++, OpenMP) are too large to build; these have their SONAMEs, version nodes
+and habits, and the real linker and loader treat them alike. Sources lie in `clibs/`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tests.truth.channel import Package
+from tests.truth.wheels import bounds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.truth.cpython import Interpreter
+
+SOURCES = Path(__file__).parent / "clibs"
+RunPath = Literal["rpath", "runpath", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A C library's release: its file (which is its SONAME), source, version script and LAB_VERSION."""
+
+    name: str
+    version: str
+    link_name: str
+    soname: str
+    source: str
+    script: str | None = None
+    number: int = 0
+    runtime: str = ""
+    extra: tuple[tuple[str, str], ...] = ()  # further libraries in the same package: SONAME and source
+    build: str = "h1_0"
+    depends: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A package linked against one release of one library: an extension for each python, or a program.
+
+    `needs` is what its record says about the library: exact, loose, or wrong, as packagers do.
+    """
+
+    name: str
+    version: str
+    library: tuple[str, str]
+    symbol: str
+    needs: tuple[str, ...]
+    run_path: RunPath = "rpath"
+    program: bool = False
+    build: str = "0"
+
+
+LIBRARIES = (
+    Library("labcudart", "11.8.0", "cudart", "libcudart.so.11.0", "cudart.c", "cudart-11.map", 11080),
+    Library("labcudart", "12.4.0", "cudart", "libcudart.so.12", "cudart.c", "cudart-12.map", 12040),
+    Library("labcudart", "12.6.0", "cudart", "libcudart.so.12", "cudart.c", "cudart-12.map", 12060),
+    Library("labstdcxx", "12.1.0", "stdlab", "libstdlab.so.6", "stdlab.c", "stdlab-12.map", 12),
+    Library("labstdcxx", "13.2.0", "stdlab", "libstdlab.so.6", "stdlab.c", "stdlab-13.map", 13),
+    Library("labmoves", "3.1.0", "moves", "libmoves.so.3", "moves.c", number=1),
+    Library(
+        "labmoves",
+        "3.2.0",
+        "moves",
+        "libmoves.so.3",
+        "moves.c",
+        number=2,
+        extra=(("libmovesextra.so.3", "movesextra.c"),),
+    ),
+    Library("labzip", "1.5.0", "labzip", "liblabzip.so.1", "zip.c", number=15),
+    Library("labzip", "1.6.0", "labzip", "liblabzip.so.1", "zip.c", number=16),
+    Library("labzip", "2.0.0", "labzip", "liblabzip.so.2", "zip.c", number=20),
+    # Two builds of one release: the small one lacks a function.
+    Library("labvariant", "1.0.0", "labvariant", "liblabvariant.so.1", "moves.c", number=1, build="full_0"),
+    Library("labvariant", "1.0.0", "labvariant", "liblabvariant.so.1", "moves.c", number=2, build="lite_0"),
+    Library("labiomp", "2024.0.0", "iomp5", "libiomp5.so", "openmp.c", runtime="libiomp5.so"),
+    Library("labomp", "18.1.0", "omp", "libomp.so", "openmp.c", runtime="libomp.so"),
+)
+CONSUMERS = (
+    # Their records say less than they need: what breaks is theirs.
+    Consumer("labgpu", "1.0", ("labcudart", "11.8.0"), "labcudaMalloc", ("labcudart >=11",)),
+    Consumer("labgpu", "2.0", ("labcudart", "12.4.0"), "labcudaMalloc", ("labcudart >=12.4,<13",)),
+    Consumer("labcalc", "1.0", ("labstdcxx", "13.2.0"), "lab_format_new", ("labstdcxx",), "runpath"),
+    Consumer("labold", "1.0", ("labstdcxx", "13.2.0"), "lab_string_new", ("labstdcxx",)),
+    Consumer("labplug", "1.0", ("labmoves", "3.1.0"), "mv_legacy", ("labmoves >=3.1,<4",)),
+    Consumer("labopen", "1.0", ("labmoves", "3.1.0"), "mv_open", ("labmoves >=3.1,<4",)),
+    Consumer("labtool", "1.0", ("labzip", "1.5.0"), "labzip_open", ("labzip >=1.5",), "runpath", program=True),
+    Consumer("labstream", "1.0", ("labzip", "1.6.0"), "labzip_stream", ("labzip",), program=True),
+    Consumer("labvar", "1.0", ("labvariant", "1.0.0"), "mv_legacy", ("labvariant",)),
+    Consumer("labnone", "1.0", ("labzip", "1.5.0"), "labzip_open", ("labzip >=1.5",), "none"),
+    # Their records say what they need: the solver protects them.
+    Consumer("labsafe", "1.0", ("labzip", "1.5.0"), "labzip_open", ("labzip >=1.5,<2.0a0",), build="0"),
+    Consumer("labsafe", "1.1", ("labzip", "2.0.0"), "labzip_open", ("labzip >=2.0,<3.0a0",), build="0"),
+    Consumer("labgemm", "1.0", ("labomp", "18.1.0"), "lab_omp_threads", ("labomp",)),
+    Consumer("labsolve", "1.0", ("labiomp", "2024.0.0"), "lab_omp_threads", ("labiomp",)),
+)
+
+
+def compiler() -> str | None:
+    """The C compiler, None without one: the lab is then smaller."""
+    return shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+
+
+def packages(interpreters: dict[str, Interpreter], work: Path) -> Iterator[Package]:
+    """Compile everything below `work`."""
+    built = {}
+    for library in LIBRARIES:
+        folder = work / f"{library.name}-{library.version}-{library.build}"
+        _build_library(library, folder)
+        built.setdefault((library.name, library.version), folder)
+        yield Package(
+            library.name,
+            library.version,
+            library.build,
+            library.depends,
+            build_number=1 if library.build.startswith("full") else 0,
+            folder=folder,
+        )
+    link_names = {(library.name, library.version): library.link_name for library in LIBRARIES}
+    for consumer in CONSUMERS:
+        libraries, link_name = built[consumer.library] / "lib", link_names[consumer.library]
+        if consumer.program:
+            folder = work / f"{consumer.name}-{consumer.version}"
+            build_program(folder / "bin" / consumer.name, consumer.symbol, libraries, link_name, consumer.run_path)
+            yield Package(consumer.name, consumer.version, f"h{consumer.build}_0", consumer.needs, folder=folder)
+            continue
+        for python, interpreter in interpreters.items():
+            folder = work / f"{consumer.name}-{consumer.version}-{python}"
+            _build_extension(consumer, interpreter, folder, libraries, link_name)
+            build = f"py{python.replace('.', '')}_{consumer.build}"
+            yield Package(consumer.name, consumer.version, build, (*bounds(python), *consumer.needs), folder=folder)
+
+
+def build_program(target: Path, symbol: str, libraries: Path, link_name: str, run_path: RunPath) -> None:
+    """A program at `target` that calls `symbol`; its run path is relative to where it lies."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    command = ["-DLAB_PROGRAM", f"-DLAB_SYMBOL={symbol}", str(SOURCES / "tool.c"), "-o", str(target)]
+    _compile(*command, *_linked(libraries, link_name, run_path, "$ORIGIN/../lib"))
+
+
+def build_shared(target: Path, symbol: str, libraries: Path, link_name: str) -> None:
+    """A shared object at `target`, which lies beside its library and finds it by RUNPATH."""
+    command = ["-shared", "-fPIC", f"-DLAB_SYMBOL={symbol}", str(SOURCES / "tool.c"), "-o", str(target)]
+    _compile(*command, *_linked(libraries, link_name, "runpath", "$ORIGIN"))
+
+
+def write_source(folder: Path, name: str, symbol: str, link_name: str, run_path: RunPath) -> None:
+    """A source distribution whose extension links against the libraries of the prefix that builds it."""
+    (folder / name).mkdir(parents=True)
+    (folder / name / "__init__.py").write_text(f"from {name}._core import answer\n")
+    shutil.copyfile(SOURCES / "core.c", folder / "core.c")
+    tags = {"rpath": "-Wl,--disable-new-dtags", "runpath": "-Wl,--enable-new-dtags", "none": ""}[run_path]
+    arguments = [tags, "-Wl,-rpath,{prefix}/lib"] if tags else []
+    (folder / "setup.py").write_text(
+        "import sys\n"
+        "from setuptools import Extension, setup\n"
+        f"arguments = [text.replace('{{prefix}}', sys.prefix) for text in {arguments!r}]\n"
+        f"core = Extension({name + '._core'!r}, ['core.c'], define_macros=[('LAB_SYMBOL', {symbol!r})],\n"
+        f"    libraries=[{link_name!r}], library_dirs=[sys.prefix + '/lib'], extra_link_args=arguments)\n"
+        f"setup(name={name!r}, version='1.0', packages=[{name!r}], ext_modules=[core])\n"
+    )
+
+
+def _build_library(library: Library, folder: Path) -> None:
+    place = folder / "lib"
+    place.mkdir(parents=True)
+    script = [f"-Wl,--version-script={SOURCES / library.script}"] if library.script else []
+    defines = [f"-DLAB_VERSION={library.number}", f'-DLAB_RUNTIME="{library.runtime}"']
+    for soname, source in ((library.soname, library.source), *library.extra):
+        command = ["-shared", "-fPIC", *defines, str(SOURCES / source), f"-Wl,-soname,{soname}", *script]
+        _compile(*command, "-o", str(place / soname))
+    plain = f"lib{library.link_name}.so"
+    if plain != library.soname:
+        (place / plain).symlink_to(library.soname)
+
+
+def _build_extension(
+    consumer: Consumer, interpreter: Interpreter, folder: Path, libraries: Path, link_name: str
+) -> None:
+    site = folder / "lib" / f"python{interpreter.minor}" / "site-packages"
+    package = site / consumer.name
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(f"from {consumer.name}._core import answer\n")
+    information = site / f"{consumer.name}-{consumer.version}.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {consumer.name}\nVersion: {consumer.version}\n"
+    )
+    (information / "INSTALLER").write_text("conda\n")
+    target = package / f"_core.cpython-{interpreter.tag[2:]}-x86_64-linux-gnu.so"
+    command = ["-shared", "-fPIC", f"-DLAB_SYMBOL={consumer.symbol}", f"-I{interpreter.include}"]
+    linked = _linked(libraries, link_name, consumer.run_path, "$ORIGIN/../../..")
+    _compile(*command, str(SOURCES / "core.c"), "-o", str(target), *linked)
+
+
+def _linked(libraries: Path, link_name: str, run_path: RunPath, origin: str) -> list[str]:
+    tags = {"rpath": ["-Wl,--disable-new-dtags"], "runpath": ["-Wl,--enable-new-dtags"], "none": []}[run_path]
+    return [f"-L{libraries}", f"-l{link_name}", *tags, *([f"-Wl,-rpath,{origin}"] if tags else [])]
+
+
+def _compile(*arguments: str) -> None:
+    program = compiler()
+    if program is None:
+        raise RuntimeError("no C compiler")
+    subprocess.run([program, "-O1", *arguments], check=True, capture_output=True)
