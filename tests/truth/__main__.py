@@ -22,10 +22,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=generator.SEED)
     parser.add_argument("--drawn", type=int, help="how many cases the generator contributes")
     parser.add_argument("--processes", type=int)
+    parser.add_argument("--only", action="append", default=[], metavar="INSTALLATION", help="some installations alone")
     parser.add_argument("--write", type=Path, help="where truth.md and truth.json go", default=DOCS)
     given = parser.parse_args()
     drawn = given.drawn if given.drawn is not None else (6 if given.small else 84)
-    outcome = lab.run(small=given.small, seed=given.seed, drawn=drawn, rules=RULES, say=_say, processes=given.processes)
+    outcome = lab.run(
+        small=given.small,
+        seed=given.seed,
+        drawn=drawn,
+        rules=RULES,
+        say=_say,
+        processes=given.processes,
+        only=frozenset(given.only),
+    )
     facts = table.Facts(
         date=datetime.now(timezone.utc).strftime("%Y-%m-%d"),
         planner=__version__,

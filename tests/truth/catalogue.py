@@ -107,6 +107,13 @@ FOR_PIP = (
     Release("mdurl", "0.1.2"),
     Release("httpie", "3.2.2"),
     Release("toolz", "0.12.1"),
+    # Not on PyPI: where a CPU wheel is at hand, in a folder that pip is told to look into.
+    Release("torch", "2.13.0+cpu", ("3.11",)),
+    Release("filelock", "3.16.1"),
+    Release("fsspec", "2024.9.0"),
+    Release("networkx", "3.2.1"),
+    Release("sympy", "1.13.3"),
+    Release("mpmath", "1.3.0"),
     Release("msgpack", "1.0.8", ("3.9", "3.10", "3.11", "3.12")),
 )
 # The part that continuous integration runs.

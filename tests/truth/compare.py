@@ -154,7 +154,7 @@ def _lies_in(owner: str, name: str) -> bool:
 def _cause(environment: str, owner: str, group: Sequence[Failure], plan: dict[str, Any]) -> str | None:
     if environment.startswith("venv:"):
         return "ENV004"
-    if environment.startswith(("kernel:", "unit:", "script:")):
+    if environment.startswith(("kernel:", "unit:", "script:", "pth:")):
         return "ENV005"
     if any("/.local/lib/" in (failure.origin or "") for failure in group):
         return "ENV001"

@@ -64,16 +64,18 @@ class Virtualenv:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Something outside all prefixes that runs an environment's python: a kernel, a unit, a script.
+    """Something outside an environment that uses it: a kernel, a unit, a script, a `.pth` of another environment.
 
-    `python` is the name of the interpreter it has written down: `python`, `python3` or `python3.10`.
+    `python` is the name of the interpreter it has written down: `python`, `python3` or `python3.10`. A `.pth` lies in
+    the environment `holder` and names the site-packages of the other; `modules` are what is used through it.
     """
 
     kind: str
     name: str
     environment: str
     python: str
-    module: str
+    modules: str
+    holder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +176,15 @@ def _refer(found: Place, reference: Reference) -> None:
     path = reference_path(found, reference)
     path.parent.mkdir(parents=True, exist_ok=True)
     if reference.kind == "kernel":
-        argv = [python, "-m", reference.module, "--help"]
+        argv = [python, "-m", reference.modules, "--help"]
         path.write_text(json.dumps({"argv": argv, "display_name": reference.name, "language": "python"}))
     elif reference.kind == "unit":
-        path.write_text(f"[Service]\nExecStart={python} -m {reference.module} --help\n")
+        path.write_text(f"[Service]\nExecStart={python} -m {reference.modules} --help\n")
+    elif reference.kind == "pth":
+        (site,) = found.prefix(reference.environment).glob("lib/python3.*/site-packages")
+        path.write_text(f"{site}\n")
     else:
-        path.write_text(f"#!{python}\nimport {reference.module}\n")
+        path.write_text(f"#!{python}\nimport {reference.modules}\n")
         path.chmod(0o755)
 
 
@@ -189,6 +194,9 @@ def reference_path(found: Place, reference: Reference) -> Path:
         return found.home / ".local/share/jupyter/kernels" / reference.name / "kernel.json"
     if reference.kind == "unit":
         return found.home / ".config/systemd/user" / f"{reference.name}.service"
+    if reference.holder is not None:
+        (site,) = found.prefix(reference.holder).glob("lib/python3.*/site-packages")
+        return site / f"{reference.name}.pth"
     return found.home / "bin" / reference.name
 
 
@@ -200,4 +208,6 @@ def reference_command(found: Place, reference: Reference) -> list[str]:
     if reference.kind == "unit":
         line = next(line for line in path.read_text().splitlines() if line.startswith("ExecStart="))
         return line.removeprefix("ExecStart=").split()
+    if reference.holder is not None:
+        return [str(found.prefix(reference.holder) / "bin" / "python"), "-c", f"import {reference.modules}"]
     return [os.fspath(path)]

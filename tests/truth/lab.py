@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # Draws that come to nothing (no solution, no change, the same again) are many in a small channel.
 _TRIES = 12
+# The generator leaves it alone: every case of it takes minutes.
+_NOT_DRAWN = frozenset({"torch"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +67,18 @@ def run(
     rules: Sequence[Rule],
     say: Callable[[str], None],
     processes: int | None = None,
+    only: frozenset[str] = frozenset(),
 ) -> Outcome:
-    """Everything. `drawn` is how many cases the generator is to contribute, over all installations."""
+    """Everything. `drawn` is how many cases the generator is to contribute, over all installations (or `only` some)."""
     cache = store.cache_folder()
     materials = store.materials(cache, small=small, say=say)
     minors = list(materials.pythons)
     every = (layouts.small(minors[0]),) if small else layouts.FULL
+    every = tuple(one for one in every if not only or one.name in only)
     by_hand = cases.small(minors[1]) if small else cases.BY_HAND
     possible = [one for one in every if _possible(one, materials)]
     missing = [*materials.missing, *(f"the installation {one.name}" for one in every if one not in possible)]
-    each, more = divmod(drawn, max(1, len(possible)))
-    shares = [
-        _Share(
-            one,
-            tuple(case for case in by_hand if case.installation == one.name),
-            each + (number < more),
-            seed,
-            tuple(rules),
-        )
-        for number, one in enumerate(possible)
-    ]
+    shares = _shares(possible, by_hand, drawn, seed, tuple(rules))
     count = processes or min(len(shares), os.cpu_count() or 1)
     if count == 1:
         parts = [_work(share, materials, cache) for share in shares]
@@ -100,6 +94,20 @@ def run(
         (*missing, *(what for part in parts for what in part.missing)),
         tuple(python.version for python in materials.pythons.values()),
     )
+
+
+def _shares(
+    possible: Sequence[Installation], by_hand: Sequence[Case], drawn: int, seed: int, rules: tuple[Rule, ...]
+) -> list[_Share]:
+    to_draw = [one for one in possible if one.name not in _NOT_DRAWN]
+    each, more = divmod(drawn, max(1, len(to_draw)))
+    quota = {one.name: each + (number < more) for number, one in enumerate(to_draw)}
+    return [
+        _Share(
+            one, tuple(case for case in by_hand if case.installation == one.name), quota.get(one.name, 0), seed, rules
+        )
+        for one in possible
+    ]
 
 
 def _possible(installation: Installation, materials: Materials) -> bool:

@@ -41,7 +41,11 @@ FULL = (
     Installation(
         "gpu",
         (
-            Environment("base", ("python=3.11", "pip", "requests", "charset-normalizer=3.3"), pip=("toolz==0.12.1",)),
+            Environment(
+                "base",
+                ("python=3.11", "pip", "requests", "charset-normalizer=3.3", "conda", "labzip=1.5"),
+                pip=("toolz==0.12.1",),
+            ),
             Environment(
                 "train",
                 (
@@ -71,12 +75,16 @@ FULL = (
                 "calc",
                 (
                     *("python=3.11", "pip", "setuptools", "wheel", "labstdcxx=13", "labcalc", "labold", "labmoves=3.1"),
-                    *("labplug", "labopen", "labzip=1.6", "labtool", "labstream", "labvariant=1.0.0=full*", "labvar"),
-                    *("labnone", "labsafe=1.0", "labgemm"),
+                    *("labplug", "labopen", "labzip=1.6", "labtool", "labstream", "labvariant==1.0.0=full_0", "labvar"),
+                    *("labnone", "labsafe=1.0", "labgemm=0.9", "labsolve"),
                 ),
                 sources=(_PIP_ZIP, _PIP_ZIP_RUNPATH),
                 own_objects=(("libmine.so", "labzip_stream", "labzip"),),
             ),
+        ),
+        references=(
+            Reference("script", "both-runtimes", "calc", "python", "labsolve, labgemm"),
+            Reference("pth", "borrowed", "calc", "python", "labsafe", holder="base"),
         ),
     ),
     Installation(
@@ -114,6 +122,7 @@ FULL = (
                     "pip",
                     "setuptools",
                     "wheel",
+                    "labzip=1.5",
                     "numpy=1.26",
                     "pyyaml=6.0.2",
                     "msgpack=1.1.0",
@@ -132,7 +141,7 @@ FULL = (
         (
             Environment(
                 "base",
-                ("python=3.9", "pip", "lxml", "markupsafe=2.1", "jinja2"),
+                ("python=3.9", "pip", "lxml", "markupsafe=2.1", "jinja2", "conda"),
                 pip=("regex==2024.9.11", "psutil==5.9.8"),
             ),
             Environment(
@@ -140,6 +149,21 @@ FULL = (
             ),
         ),
         (Virtualenv("old", "base", ("regex==2024.9.11",)),),
+    ),
+    # torch's CPU build, where its wheel is at hand.
+    Installation(
+        "torch",
+        (
+            Environment("base", ("python=3.11", "pip", "click")),
+            Environment(
+                "net",
+                ("python=3.11", "pip", "numpy=1.26", "jinja2", "markupsafe=2.1", "typing-extensions"),
+                pip=(
+                    *("torch==2.13.0+cpu", "filelock==3.16.1", "fsspec==2024.9.0", "networkx==3.2.1"),
+                    *("sympy==1.13.3", "mpmath==1.3.0"),
+                ),
+            ),
+        ),
     ),
 )
 

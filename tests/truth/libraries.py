@@ -98,6 +98,8 @@ CONSUMERS = (
     # Their records say what they need: the solver protects them.
     Consumer("labsafe", "1.0", ("labzip", "1.5.0"), "labzip_open", ("labzip >=1.5,<2.0a0",), build="0"),
     Consumer("labsafe", "1.1", ("labzip", "2.0.0"), "labzip_open", ("labzip >=2.0,<3.0a0",), build="0"),
+    Consumer("libmambapy", "1.5.8", ("labzip", "1.5.0"), "labzip_open", ("labzip >=1.5",)),
+    Consumer("labgemm", "0.9", ("labiomp", "2024.0.0"), "lab_omp_threads", ("labiomp",)),
     Consumer("labgemm", "1.0", ("labomp", "18.1.0"), "lab_omp_threads", ("labomp",)),
     Consumer("labsolve", "1.0", ("labiomp", "2024.0.0"), "lab_omp_threads", ("labiomp",)),
 )
@@ -158,6 +160,9 @@ def write_source(folder: Path, name: str, symbol: str, link_name: str, run_path:
     shutil.copyfile(SOURCES / "core.c", folder / "core.c")
     tags = {"rpath": "-Wl,--disable-new-dtags", "runpath": "-Wl,--enable-new-dtags", "none": ""}[run_path]
     arguments = [tags, "-Wl,-rpath,{prefix}/lib"] if tags else []
+    (folder / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+    )
     (folder / "setup.py").write_text(
         "import sys\n"
         "from setuptools import Extension, setup\n"

@@ -37,7 +37,7 @@ def create(prefix: Path, specs: Sequence[str], channel: str, materials: Material
     async def made() -> list[Any]:
         records = await rattler.solve(
             [rattler.Channel(channel)],
-            [*specs],
+            [rattler.MatchSpec(spec) for spec in specs],
             gateway=rattler.Gateway(cache_dir=materials.package_cache.with_name("repodata")),
             platforms=["linux-64", "noarch"],
             virtual_packages=rattler.VirtualPackage.detect(),

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
-from tests.truth import catalogue, channel, cpython, libraries, wheels
+from tests.truth import catalogue, channel, cpython, libraries, standin, wheels
 from tests.truth.channel import Package
 
 if TYPE_CHECKING:
@@ -148,11 +148,18 @@ def _recipes(pythons: dict[str, Interpreter], found: list[wheels.Wheel]) -> Iter
     if program is not None:
         version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
         versions = [interpreter.version for interpreter in pythons.values()]
+        yield _Recipe(
+            text_digest("stand-in", source_digest("standin.py", "wheels.py"), list(pythons), base),
+            lambda work: standin.packages(pythons, work),
+        )
         key = text_digest("libraries", source_digest("libraries.py", "clibs/*"), versions, version, base)
         yield _Recipe(key, lambda work: libraries.packages(pythons, work))
 
 
 def _built(recipes: list[_Recipe], cache: Path, say: Callable[[str], None]) -> list[tuple[Package, Path]]:
+    shutil.rmtree(cache / "work", ignore_errors=True)  # what a run that was cut short has left
+    for name in ("packages", "work"):
+        (cache / name).mkdir(exist_ok=True)
     waiting = [recipe for recipe in recipes if not (cache / "packages" / recipe.key).is_dir()]
     if waiting:
         say(f"packing {len(waiting)} of {len(recipes)} recipes")
@@ -162,8 +169,7 @@ def _built(recipes: list[_Recipe], cache: Path, say: Callable[[str], None]) -> l
 
 
 def _build(recipe: _Recipe, cache: Path) -> None:
-    (cache / "packages").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as work:
+    with tempfile.TemporaryDirectory(dir=cache / "work") as work:
         result = Path(work, "result")
         result.mkdir()
         records = []
