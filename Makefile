@@ -12,7 +12,7 @@ test: $(VENV)/.tested-with
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto --dist loadgroup
 
 # The pages of the rules; a test tells when they are not current.
 docs: $(VENV)/.installed

@@ -4,14 +4,17 @@
 the product is the lab itself: that its figures can fall.
 """
 
+import itertools
+import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from planner.model import Severity
 from planner.rule import Rule, finding
 from rules import RULES
-from tests.truth import compare, generator, lab, libraries, table
+from tests.truth import compare, generator, installations, lab, libraries, table
 from tests.truth.inventory import Unit
 
 # One worker runs them all: they share one installation.
@@ -135,3 +138,41 @@ def test_what_was_asked_to_go_is_no_break():
     assert compare.judge(plan(request=request), [FAILURE]).breaks == ()
     elsewhere = replace(FAILURE, unit=replace(FAILURE.unit, environment="other"))
     assert len(compare.judge(plan(request=request), [elsewhere]).breaks) == 1
+
+
+@pytest.fixture
+def drawn(tmp_path):
+    """A function from a seed to the first draws for a small installation, of which only the metadata is there."""
+    meta = tmp_path / "root" / "conda-meta"
+    meta.mkdir(parents=True)
+    for name in ("python", "numpy", "labzip", "pip"):
+        (meta / f"{name}-1.0-0.json").write_text(json.dumps({"name": name}))
+    versions = {"python": ("3.10.13", "3.11.7"), "numpy": ("1.26.4", "2.0.2"), "labzip": ("1.5.0", "2.0.0")}
+    records = {
+        f"{name}-{version}-0.conda": {"name": name, "version": version}
+        for name, some in versions.items()
+        for version in some
+    }
+    for subdir, content in (("linux-64", records), ("noarch", {})):
+        (tmp_path / "lab" / subdir).mkdir(parents=True)
+        (tmp_path / "lab" / subdir / "repodata.json").write_text(json.dumps({"packages.conda": content}))
+    place = installations.Place(
+        installations.Installation("x", (installations.Environment("base", ()),)), tmp_path, "key"
+    )
+    materials = SimpleNamespace(lab=str(tmp_path / "lab"))
+    return lambda seed: list(itertools.islice(generator.draws(place, materials, seed), 60))
+
+
+def test_draws_depend_on_the_seed_alone(drawn):
+    assert drawn(1) == drawn(1)
+    assert drawn(1) != drawn(2)
+
+
+def test_draws_are_of_every_kind(drawn):
+    cases = drawn(1)
+    assert {case.operation for case in cases} == {"install", "update", "remove", "update-all"}
+    assert {case.tool for case in cases} == {"conda", "mamba"}
+    assert {case.channels for case in cases} == {("lab",), ("other", "lab")}
+    assert any(case.specs and case.specs[0].startswith("python=") for case in cases)
+    assert not any(case.operation == "remove" and case.specs[0] in {"python", "pip"} for case in cases)
+    assert all(case.drawn for case in cases)

@@ -7,6 +7,7 @@ both, so that a changed rule is measured against the same truth in a minute.
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from tests.truth.observe import Seen
     from tests.truth.store import Materials
 
+# Which engine answers may be chosen from outside; nothing else of this machine's settings has a say.
+_PASSED_ON = ("PLANNER_LIBMAMBA_PYTHON",)
 _CREATED = "2024-01-01T00:00:00Z"
 # What the truth depends on besides; `_FORM` stands for how this module writes it down.
 _SOURCES = ("probe.py", "inventory.py", "observe.py", "prefixes.py")
@@ -84,7 +87,7 @@ class Bench:
             override_channels=True,
             offline=True,
             channel_priority=case.priority,
-            environ={},
+            environ={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
             home=str(self.place.home),
             cache_dir=str(self._cache / "planner"),
             created=_CREATED,
