@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: demo test docs truth clean
+.PHONY: demo test docs fuzz clean
 
 demo: $(VENV)/.installed
 	$(BIN)/planner demo --exit-zero
@@ -20,6 +21,9 @@ docs: $(VENV)/.installed
 
 truth: $(VENV)/.tested-with
 	$(BIN)/python -m tests.truth
+# The same damage as in `make test`, fifty times as much of it.
+fuzz: $(VENV)/.tested-with
+	PLANNER_FUZZ=100000 $(BIN)/python -m pytest -q tests/test_elf.py -k damaged
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

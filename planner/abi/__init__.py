@@ -1,0 +1,1 @@
+"""What is in the binaries: read, never loaded, and judged the way the dynamic loader would."""
