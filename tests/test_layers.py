@@ -18,6 +18,7 @@ ALLOWED = {
     "jinja2": {"planner/render/html.py"},
     "torch": {"planner/verify/probe.py"},
     "rattler": {
+        "planner/abi/archives.py",
         "planner/versions.py",
         "planner/channels.py",
         "planner/repodata_fetch.py",
@@ -29,7 +30,7 @@ ALLOWED = {
     },
 }
 PURE = {"planner/model.py", "planner/errors.py", "planner/credentials.py", "planner/specs.py", "planner/spec_merge.py"}
-FOR_RULES = {"model", "rule", "versions", "pyabi", "flavour", "origin", "dists"}
+FOR_RULES = {"abi", "model", "rule", "versions", "pyabi", "flavour", "origin", "dists"}
 
 
 def imports(path, *, typing_too=True):

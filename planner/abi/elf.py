@@ -45,9 +45,9 @@ class ElfFacts:
     """A program or shared object, as the loader would see it.
 
     `machine` is the ELF number (62: x86-64). `rpath` and `runpath` are the folders as written (`$ORIGIN` and all).
-    `version_needs` are in the file's order; `version_defs` are the versions it defines, by index, its own name aside,
-    and empty where it has no symbol versions at all. `binds_now`: a missing symbol is seen at once even where the
-    loader would wait for the first call.
+    `version_needs` are in the file's order; `version_defs` are the versions it defines, by index, its own name aside;
+    `versioned` is False where it knows of no symbol versions at all: then the loader takes it for any of them.
+    `binds_now`: a missing symbol is seen at once even where the loader would wait for the first call.
     """
 
     path: str
@@ -64,6 +64,7 @@ class ElfFacts:
     interpreter: str | None = None
     binds_now: bool = False
     no_default_paths: bool = False
+    versioned: bool = False
 
     @property
     def architecture(self) -> tuple[int, int, str]:
@@ -145,6 +146,7 @@ def _facts(path: str, image: Image) -> ElfFacts:
         interpreter=image.interpreter,
         binds_now=bool(now),
         no_default_paths=bool(flags_1 & _DF_1_NODEFLIB),
+        versioned=bool(definitions),
     )
 
 

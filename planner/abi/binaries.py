@@ -1,0 +1,226 @@
+"""What the rules may know of binaries: computed when the first rule asks, once, and not at all with `--no-files`.
+
+Brings the parts together: the installed tree, the contents of planned packages from the nearest place that has them,
+the planned tree, and the comparison of how both load. The values it hands out are plain; where a question cannot be
+answered they say what is not at hand (`gaps`, `unlisted`) instead of nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from planner.abi import archives
+from planner.abi.comparison import Comparison
+from planner.abi.extensions import numpy_use
+from planner.abi.installed import installed_tree, pip_paths
+from planner.abi.loader import Loader
+from planner.abi.planned import installed_paths, may_hold_binaries, planned_tree
+from planner.abi.system import System
+from planner.abi.tree import Tree, is_shared
+from planner.versions import minor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from planner.abi.archives import Contents
+    from planner.abi.comparison import Break, Gap, Link
+    from planner.abi.extensions import NumpyUse
+    from planner.model import Environment, PackageChange, PackageRecord, RecordFiles
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where contents of packages may be had: caches, folders with archives, and, if allowed, servers.
+
+    `look` is False with `--no-files`: then nothing of a package or a binary is looked at. `deep` fetches what only a
+    server has. `remote` says of a record whether its URL may be asked at all. `work` is a folder of ours, made on use.
+    """
+
+    look: bool
+    deep: bool
+    pkgs_dirs: tuple[str, ...]
+    folders: tuple[str, ...]
+    remote: Callable[[PackageRecord], bool]
+    work: Callable[[], Path]
+    report: Callable[[str], None] = lambda _text: None
+
+
+@contextmanager
+def work_folder(cache_dir: str) -> Iterator[Callable[[], Path]]:
+    """A function that makes a folder below the planner's cache on first use; it is gone afterwards."""
+    made: list[tempfile.TemporaryDirectory[str]] = []
+
+    def make() -> Path:
+        if not made:
+            os.makedirs(cache_dir, exist_ok=True)
+            made.append(tempfile.TemporaryDirectory(prefix="packages-", dir=cache_dir))
+        return Path(made[0].name)
+
+    try:
+        yield make
+    finally:
+        for folder in made:
+            folder.cleanup()
+
+
+class Binaries:
+    """The answers about one change. Every property is computed on first use and stays."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        after: tuple[PackageRecord, ...] | None,
+        changes: tuple[PackageChange, ...],
+        files: Callable[[PackageRecord], RecordFiles],
+        sources: Sources,
+        *,
+        glibc: str | None,
+        this_machine: bool,
+    ) -> None:
+        self._environment = environment
+        self._after = after
+        self._changes = changes
+        self._files = files
+        self._sources = sources
+        self._glibc = glibc
+        self._system = System() if this_machine and sources.look else None
+        self.readable = sources.look and not environment.subdir.startswith(("win-", "osx-"))
+
+    @cached_property
+    def before(self) -> Tree:
+        """The environment as it is; empty where it is not looked at."""
+        if not self.readable:
+            return Tree(self._environment.prefix, {})
+        self._sources.report("reading the binaries of the environment")
+        return installed_tree(self._environment, self._files)
+
+    @cached_property
+    def planned(self) -> Tree:
+        """The environment after the change."""
+        return planned_tree(self.before, self._changes, self._files, self.contents, self._site_packages)
+
+    @cached_property
+    def contents(self) -> Mapping[str, Contents]:
+        """The files of planned packages by name, from the nearest place that has them."""
+        if not self._sources.look:
+            return {}
+        wanted = {change.name: change.after for change in self._changes if change.after is not None}
+        found: dict[str, Contents] = {}
+        for name, record in wanted.items():
+            cached = archives.extracted(record, self._sources.pkgs_dirs)
+            if cached is not None:
+                found[name] = cached
+        self._sources.report("reading what the planned packages contain")
+        folders = (*self._sources.folders, *self._sources.pkgs_dirs)
+        packed = [
+            (record, path)
+            for name, record in wanted.items()
+            if name not in found and (path := archives.archive(record, folders)) is not None
+        ]
+        found.update(archives.open_archives(packed, self._sources.work))
+        left = [
+            record
+            for name, record in wanted.items()
+            if name not in found and may_hold_binaries(record) and self._sources.remote(record)
+        ]
+        if left and self._sources.deep:
+            self._sources.report(f"fetching {len(left)} packages to look into them")
+            found.update(archives.fetch(left, self._sources.work))
+        elif left:
+            self._sources.report(f"asking for the file lists of {len(left)} packages")
+            found.update(archives.list_remote(left))
+        return found
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """How both trees load."""
+        path = self._library_path
+        python = self._record("python")
+        return Comparison(
+            Loader(self.before, self._system, path),
+            Loader(self.planned, self._system, path),
+            minor=minor(python.version) if python is not None else None,
+            glibc=self._glibc,
+        )
+
+    @cached_property
+    def breaks(self) -> tuple[Break, ...]:
+        """What does not load after the change."""
+        return self.comparison.breaks() if self.readable else ()
+
+    @cached_property
+    def gaps(self) -> tuple[Gap, ...]:
+        """The needs of what stays whose fate is not known, for want of lists or bytes."""
+        return self.comparison.gaps() if self.readable else ()
+
+    @cached_property
+    def links(self) -> tuple[Link, ...]:
+        """Who links against whom now."""
+        return self.comparison.links() if self.readable else ()
+
+    def was_read(self, record: PackageRecord) -> bool:
+        """Whether every object that an installed package may hold was read, so that all it links against is known."""
+        listed = self._files(record)
+        if not self.readable or not listed.known:
+            return False
+        shared = [path for path in listed.paths if is_shared(path)]
+        entries = [self.before.entries.get(path) for path in shared]
+        return all(
+            entry is not None and (entry.link is not None or self.comparison.before.facts(entry) is not None)
+            for entry in entries
+        )
+
+    def owned_paths(self, name: str) -> tuple[str, ...] | None:
+        """The paths that a planned package will own; None where they are not known."""
+        change = next((change for change in self._changes if change.name == name), None)
+        if change is not None and change.after is not None and name in self.contents:
+            return installed_paths(self.contents[name], change.after, self._site_packages)
+        record = self._environment.record(name)
+        if change is None and record is not None:
+            listed = self._files(record)
+            return listed.paths if listed.known else None
+        return None
+
+    def pip_paths(self) -> dict[str, tuple[str, ...]]:
+        """The files of pip's distributions by name."""
+        return {dist.name: pip_paths(self._environment.prefix, dist) for dist in self._environment.pip_dists}
+
+    @cached_property
+    def numpy_users(self) -> tuple[tuple[str, str, NumpyUse], ...]:
+        """(owner, path, what it says) of each module that stays in reach of the planned python and uses numpy's C API."""
+        if not self.readable:
+            return ()
+        found = []
+        for path, entry in self.comparison.staying():
+            use = numpy_use(entry.source) if entry.source is not None and path.endswith(".so") else None
+            if use is not None:
+                found.append((entry.owner, path, use))
+        return tuple(found)
+
+    def used_libraries(self, *, after: bool) -> dict[str, tuple[str, str]]:
+        """The files that modules of python pull in, symlinks followed: path to (its owner, one object that needs it)."""
+        return self.comparison.used(after=after) if self.readable else {}
+
+    @cached_property
+    def _site_packages(self) -> str | None:
+        python = self._record("python")
+        if python is None:
+            return None
+        return python.python_site_packages_path or f"lib/python{minor(python.version)}/site-packages"
+
+    def _record(self, name: str) -> PackageRecord | None:
+        records = self._after if self._after is not None else self._environment.records
+        return next((record for record in records if record.name == name), None)
+
+    @property
+    def _library_path(self) -> tuple[str, ...]:
+        value = dict(self._environment.env_vars).get("LD_LIBRARY_PATH", "")
+        prefix = self._environment.prefix
+        folders = (folder.replace("$CONDA_PREFIX", prefix) for folder in value.split(":") if folder)
+        return tuple(folder for folder in folders if folder.startswith("/"))

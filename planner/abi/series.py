@@ -1,0 +1,118 @@
+"""Which versions of a library are one ABI series: where files are not at hand, this and the metadata must do.
+
+The table is `rules/data/abi_series.toml`; every entry says where it was read and when. A library that is not in it has
+no known series: then only what a package's own requirements say counts.
+"""
+
+from __future__ import annotations
+
+import datetime  # noqa: TC003, ICN001 -- msgspec reads the annotation, and `datetime.date` says it best
+import re
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from planner.model import Evidence
+from planner.pyabi import split_spec
+from planner.versions import compare, matches
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from planner.model import PackageRecord
+
+_BOUNDED = re.compile(r"<|==|(?:^|,)=?\d[^|]*$|\*$")
+
+
+class Series(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How much of a version is one series: `major`, `minor`, `patch`, or `never` where newer always serves older.
+
+    `package` is conda's name. `source` is where the pin was read, `checked` the day on which it was. `renamed` says that
+    the library's file name or its symbols' versions change with the series, so that nothing built for another loads;
+    elsewhere the pin may be caution. `below` restricts an entry to lower versions.
+    """
+
+    package: str
+    unit: Literal["major", "minor", "patch", "never"]
+    source: str
+    checked: datetime.date
+    renamed: bool = False
+    below: str | None = None
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    series: tuple[Series, ...]
+
+
+_PARTS = {"never": 0, "major": 1, "minor": 2, "patch": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What the table says of a library that goes from one version to another.
+
+    `fate`: it stays in its series; it leaves it in name, so that what needs it does not load; or that is not known.
+    """
+
+    fate: Literal["stays", "leaves", "unknown"]
+    evidence: Evidence
+
+
+@lru_cache(maxsize=1)
+def known_series() -> tuple[Series, ...]:
+    """The table. Raises `msgspec.ValidationError` for an entry that does not fit."""
+    text = (files("rules") / "data" / "abi_series.toml").read_text(encoding="utf-8")
+    return msgspec.convert(tomllib.loads(text), _Table).series
+
+
+def move(before: PackageRecord, after: PackageRecord) -> Move | None:
+    """What becomes of those built for `before`; None where the table has no such library.
+
+    Within a series newer serves what was built for older; going back is not known to hold.
+    """
+    series = next(
+        (
+            entry
+            for entry in known_series()
+            if entry.package == before.name and (entry.below is None or compare(before.version, entry.below) < 0)
+        ),
+        None,
+    )
+    if series is None:
+        return None
+    depth = _PARTS[series.unit]
+    unit = f"a series is one {series.unit} version" if depth else "newer versions serve what was built for older ones"
+    evidence = Evidence(
+        "catalogue",
+        f"rules/data/abi_series.toml: {series.package}",
+        f"{unit} ({series.source}, read {series.checked.isoformat()})",
+    )
+    if _head(before.version, depth) != _head(after.version, depth):
+        return Move("leaves" if series.renamed else "unknown", evidence)
+    return Move("stays" if compare(after.version, before.version) >= 0 else "unknown", evidence)
+
+
+def held_by_requirement(consumer: PackageRecord, after: PackageRecord) -> tuple[Evidence | None, str]:
+    """The requirement of a build that names what it accepts of a library and is met, and its text; else None and "".
+
+    A requirement without an upper bound states no range of ABIs: it holds nothing.
+    """
+    for line in consumer.depends:
+        name, constraint = split_spec(line)
+        if name != after.name:
+            continue
+        if _BOUNDED.search(constraint) and matches(line, after):
+            return Evidence("metadata", f"conda-meta/{consumer.dist_name}.json", f"depends: {line}"), line
+        return None, line
+    return None, ""
+
+
+def _head(version: str, depth: int) -> tuple[str, ...]:
+    return tuple(re.split(r"[._-]", version.rpartition("!")[2])[:depth])
