@@ -191,6 +191,8 @@ def _solver_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--cuda", metavar="VERSION|none", help="The CUDA version the target machine's driver supports.")
 @click.option("--driver", metavar="VERSION", help="The NVIDIA driver of the target machine.")
 @click.option("--glibc", metavar="VERSION", help="The glibc of the target machine.")
+@click.option("--no-files", is_flag=True, help="Look into no package and no binary: judge by metadata alone.")
+@click.option("--deep", is_flag=True, help="Fetch packages whose content decides, and look into them.")
 @click.option("--name", metavar="NAME", help="Name of the new environment in the migration plan.")
 @_report_options
 @_verdict_options
@@ -215,6 +217,7 @@ def what_if_command(root: str | None, /, **given: Any) -> None:
         operation="update-all" if given["update_all"] and not given["specs"] else given["operation"] or "install",
         options=_typed_options(given),
         tool=given["tool"],
+        look_into_files=not given["no_files"],
         root=root,
         channels=given["channels"],
         override_channels=given["override_channels"],
@@ -240,6 +243,7 @@ _PASSED_ON = (
     "cuda",
     "driver",
     "glibc",
+    "deep",
     "name",
 )
 _REPORTING = ("form", "output", "save", "exit_zero", "quiet", "verbose")

@@ -27,10 +27,13 @@ _LOSSES = frozenset({"CHG001", "CHG002"})
 _LAST = len(_RULES)
 
 
-def judge(rules: Sequence[Rule], ctx: RuleContext) -> tuple[tuple[Finding, ...], tuple[Edge, ...]]:
+def judge(
+    rules: Sequence[Rule], ctx: RuleContext, reached: Iterable[Edge] = ()
+) -> tuple[tuple[Finding, ...], tuple[Edge, ...]]:
     """The findings of all rules and the edges they rest on: each once, in a fixed order, numbered F1.. and E1..
 
-    Edges are numbered in the order in which findings name them. Raises whatever a rule raises.
+    Edges are numbered in the order in which findings name them, then come those that the change only reaches. Raises
+    whatever a rule raises.
     """
     cared_for = ctx.requested_names | FRAMEWORKS
     found = (finding for rule in rules for finding in rule.check(ctx))
@@ -42,6 +45,10 @@ def judge(rules: Sequence[Rule], ctx: RuleContext) -> tuple[tuple[Finding, ...],
         _numbered(finding, f"F{number}", [edges[_edge_identity(edge)] for edge in finding.edges])
         for number, finding in enumerate(ordered, start=1)
     )
+    named = {_need(edge) for edge in edges.values()}
+    for edge in reached:
+        if _need(edge) not in named:
+            edges.setdefault(_edge_identity(edge), replace(edge, id=f"E{len(edges) + 1}"))
     return numbered, tuple(edges.values())
 
 
@@ -103,6 +110,11 @@ def _once(findings: Iterable[Finding]) -> list[Finding]:
     for finding in findings:
         kept.setdefault((finding.rule, finding.environment, finding.subject, finding.message), finding)
     return list(kept.values())
+
+
+def _need(edge: Edge) -> tuple[str, ...]:
+    """An edge whatever becomes of it."""
+    return _edge_identity(edge)[:-1]
 
 
 def _edge_identity(edge: Edge) -> tuple[str, ...]:

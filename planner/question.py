@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Question:
     """What `planner what-if` was asked. Options unset are None or empty: then configuration decides.
 
-    `options` are conda's solver options under conda's own names (`--no-deps`). `environ`, `home`, `cache_dir` and `created` (ISO time) come from the rim, so that the answer depends on nothing
+    `look_into_files` is False with --no-files, `deep` fetches packages to look into them. `options` are conda's solver options under conda's own names (`--no-deps`). `environ`, `home`, `cache_dir` and `created` (ISO time) come from the rim, so that the answer depends on nothing
     that is not written here.
     """
 
@@ -38,6 +38,8 @@ class Question:
     glibc: str | None = None
     host_file: str | None = None
     name: str | None = None
+    look_into_files: bool = True
+    deep: bool = False
     environ: Mapping[str, str]
     home: str
     cache_dir: str

@@ -17,6 +17,7 @@ from planner.versions import minor, spec_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from planner.abi.binaries import Binaries
     from planner.model import (
         Edge,
         Environment,
@@ -39,7 +40,8 @@ class RuleContext:
     solution: then `changes` is empty, rules judge the request alone, and their findings carry `basis: request`.
     `planned_python` is the python version after the change (`3.11.9`), or, without a solution, the X.Y that the request
     forces (`3.10`); None when neither is known or there is no python.
-    `files` gives the path list of an installed record of the target.
+    `files` gives the path list of an installed record of the target. `binaries` answers what links and what loads,
+    read when first asked; None where there is nothing to ask, as without a solution.
     """
 
     installation: Installation
@@ -51,6 +53,7 @@ class RuleContext:
     changes: tuple[PackageChange, ...]
     planned_python: str | None
     files: Callable[[PackageRecord], RecordFiles]
+    binaries: Binaries | None = None
 
     @property
     def on_windows(self) -> bool:

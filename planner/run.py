@@ -7,12 +7,16 @@ renderers' business, progress goes to the function passed in.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from planner import channels, judge, load, migrate
+from planner.abi import fates
+from planner.abi.binaries import Binaries, Sources, work_folder
+from planner.abi.system import is_this_machine
 from planner.alternatives import MOST, nearest_requests
 from planner.diff import diff
 from planner.explain import explain_unsolvable
@@ -34,6 +38,7 @@ from planner.versions import spec_name, spec_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from planner.model import Job, Migration, PackageChange, PackageRecord, SolveOutcome
     from planner.rule import Rule
@@ -60,7 +65,9 @@ def what_if(question: Question, rules: Sequence[Rule], progress: Callable[[str],
     report(f"solving: what {situation.request.tool} would do")
     outcome = _what_would_happen(situation, solver)
     report("judging what the change would break")
-    plan = _judged(situation, solver, outcome, rules, created=question.created)
+    with work_folder(question.cache_dir) as work:
+        sources = _sources(situation, question, work, report)
+        plan = _judged(situation, solver, outcome, rules, sources, created=question.created)
     report("solving: a new environment beside the old one")
     migration, elsewhere = _what_should_be_done(situation, solver, question.name)
     alternatives = _alternatives(situation, solver, outcome, elsewhere, report)
@@ -125,13 +132,38 @@ def _solve_request(situation: Situation, asked: Asked, jobs: tuple[Job, ...]) ->
     )
 
 
+def _sources(
+    situation: Situation, question: Question, work: Callable[[], Path], report: Callable[[str], None]
+) -> Sources:
+    """Where the contents of planned packages may be had."""
+    caches = (question.cache_dir, *situation.settings.pkgs_dirs)
+    fetched = {item.channel for item in situation.repodata if item.path.startswith(caches)}
+    online = not (question.offline or situation.settings.offline)
+    return Sources(
+        look=question.look_into_files,
+        deep=question.deep,
+        pkgs_dirs=situation.settings.pkgs_dirs,
+        folders=tuple(dict.fromkeys(os.path.dirname(item.path) for item in situation.repodata)),
+        remote=lambda record: online and record.channel in fetched and record.url.startswith(("http://", "https://")),
+        work=work,
+        report=report,
+    )
+
+
 def _judged(
-    situation: Situation, solver: Solver, outcome: SolveOutcome, rules: Sequence[Rule], *, created: str
+    situation: Situation,
+    solver: Solver,
+    outcome: SolveOutcome,
+    rules: Sequence[Rule],
+    sources: Sources,
+    *,
+    created: str,
 ) -> Plan:
     """The plan but for its second question."""
     target, request = situation.target, situation.request
     after = outcome.records if isinstance(outcome, Solution) else None
     changes = _changes(situation, after)
+    files = lru_cache(maxsize=None)(partial(load.record_files, target.prefix))
     ctx = RuleContext(
         installation=situation.installation,
         environment=target,
@@ -141,9 +173,18 @@ def _judged(
         after=after,
         changes=changes,
         planned_python=_planned_python(situation, after),
-        files=lru_cache(maxsize=None)(partial(load.record_files, target.prefix)),
+        files=files,
+        binaries=Binaries(
+            target,
+            after,
+            changes,
+            files,
+            sources,
+            glibc=situation.host.virtual("__glibc"),
+            this_machine=is_this_machine(situation.host),
+        ),
     )
-    findings, edges = judge.judge(rules, ctx)
+    findings, edges = judge.judge(rules, ctx, reached=fates.edges(ctx))
     return Plan(
         planner_version=__version__,
         created=created,

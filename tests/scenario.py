@@ -18,6 +18,7 @@ import msgspec
 
 from planner.run import Question, what_if
 from rules import RULES
+from tests import objects
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -53,6 +54,8 @@ class PackageTable(Strict):
     recorded_channel: str | None = None
     build_number: int | None = None
     files: tuple[str, ...] = ()
+    objects: dict[str, objects.ObjectTable] = {}
+    at_hand: bool = True
     timestamp: int | None = None
     track_features: str | None = None
 
@@ -62,6 +65,7 @@ class PipTable(Strict):
     version: str
     tags: tuple[str, ...] = ("py3-none-any",)
     files: tuple[str, ...] = ()
+    objects: dict[str, objects.ObjectTable] = {}
     record: bool = True
     direct_url: str | None = None
     editable: bool = False
@@ -76,6 +80,7 @@ class EnvironmentTable(Strict):
     frozen: str | None = None
     unreadable: tuple[str, ...] = ()
     pip: tuple[PipTable, ...] = ()
+    objects: dict[str, objects.ObjectTable] = {}
 
 
 class ChangeTable(Strict):
@@ -87,6 +92,7 @@ class ChangeTable(Strict):
     tool: Literal["conda", "mamba"] = "conda"
     channels: tuple[str, ...] | None = None
     channel_priority: Literal["strict", "flexible", "disabled"] | None = None
+    no_files: bool = False
 
 
 class FindingTable(Strict):
@@ -181,6 +187,9 @@ def write(scenario: Scenario, folder: Path, *, offline: bool = True) -> Question
     names = scenario.change.channels or _channels(scenario)
     for name in _channels(scenario):
         _write_channel(folder / "channels" / name, name, scenario)
+    for dist, table in scenario.packages.items():
+        if (table.objects or table.files) and table.at_hand:
+            _write_cached(root / "pkgs" / dist, record(dist, table, scenario.host.subdir), table)
     (folder / "home").mkdir()
     change = scenario.change
     operation = _operation(change)
@@ -194,6 +203,7 @@ def write(scenario: Scenario, folder: Path, *, offline: bool = True) -> Question
         override_channels=True,
         mirrors=tuple((channel_url(name), str(folder / "channels" / name)) for name in names),
         offline=offline,
+        look_into_files=not change.no_files,
         channel_priority=change.channel_priority,
         solver="rattler",
         subdir=scenario.host.subdir,
@@ -279,7 +289,7 @@ def _write_environment(prefix: Path, environment: EnvironmentTable, scenario: Sc
         url = f"{channel_url(table.channel)}/{installed['subdir']}/{installed['fn']}"
         paths_data = {
             "paths_version": 1,
-            "paths": [{"_path": path, "path_type": "hardlink"} for path in table.files],
+            "paths": [{"_path": path, "path_type": "hardlink"} for path in _files(table)],
         }
         _dump(
             meta / f"{dist}.json",
@@ -287,12 +297,11 @@ def _write_environment(prefix: Path, environment: EnvironmentTable, scenario: Sc
                 **installed,
                 "channel": table.recorded_channel or channel_url(table.channel),
                 "url": url,
-                "files": list(table.files),
+                "files": list(_files(table)),
                 "paths_data": paths_data,
             },
         )
-        for path in table.files:
-            _touch(prefix / path)
+        _write_files(prefix, table)
         lines.append(f"+{table.channel}/{installed['subdir']}::{dist}")
     lines.append(f"# update specs: {list(environment.requested)!r}")
     for dist in environment.unreadable:
@@ -304,6 +313,31 @@ def _write_environment(prefix: Path, environment: EnvironmentTable, scenario: Sc
         _dump(meta / "frozen", {"message": environment.frozen})
     for dist in environment.pip:
         _write_dist(prefix / _site_packages(environment, scenario), dist)
+    for path, item in environment.objects.items():
+        objects.write(item, prefix / path)
+
+
+def _files(table: PackageTable) -> tuple[str, ...]:
+    return (*table.files, *table.objects)
+
+
+def _write_files(folder: Path, table: PackageTable) -> None:
+    for path in table.files:
+        _touch(folder / path)
+    for path, item in table.objects.items():
+        objects.write(item, folder / path)
+
+
+def _write_cached(folder: Path, item: dict[str, Any], table: PackageTable) -> None:
+    """The package as an installer leaves it, extracted, in the package cache."""
+    paths = [
+        {"_path": path, "path_type": "softlink" if path in table.objects and table.objects[path].link else "hardlink"}
+        for path in _files(table)
+    ]
+    _dump(folder / "info" / "index.json", item)
+    _dump(folder / "info" / "repodata_record.json", item)
+    _dump(folder / "info" / "paths.json", {"paths_version": 1, "paths": paths})
+    _write_files(folder, table)
 
 
 def _site_packages(environment: EnvironmentTable, scenario: Scenario) -> str:
@@ -327,12 +361,14 @@ def _write_dist(site_packages: Path, dist: PipTable) -> None:
         info = {"editable": True} if dist.editable else {}
         texts["direct_url.json"] = json.dumps({"url": dist.direct_url, "dir_info": info})
     if dist.record:
-        listed = [*dist.files, *(f"{folder}/{name}" for name in (*texts, "RECORD"))]
+        listed = [*dist.files, *dist.objects, *(f"{folder}/{name}" for name in (*texts, "RECORD"))]
         texts["RECORD"] = "".join(f"{path},,\n" for path in listed)
     for name, text in texts.items():
         _touch(site_packages / folder / name, text)
     for path in dist.files:
         _touch(site_packages / path)
+    for path, item in dist.objects.items():
+        objects.write(item, site_packages / path)
 
 
 def _touch(path: Path, text: str = "") -> None:

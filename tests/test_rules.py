@@ -32,6 +32,7 @@ from planner.pyabi import build_python, declared_python, is_compiled
 from planner.rule import RuleContext
 from planner.versions import spec_name
 from rules import RULES, rule_by_id
+from tests import scenario
 
 MAIN = "https://repo.anaconda.com/pkgs/main"
 FORGE = "https://conda.anaconda.org/conda-forge"
@@ -927,7 +928,15 @@ def test_abi002_speaks_of_a_flip_at_one_minor_only(before, after, flips):
     assert f"from {flips[0]} to {flips[1]}" in only.message
 
 
-def test_sentences_are_single_lines_without_a_final_stop():
+def of_binaries(folder):
+    """The findings of scenarios with real objects, for the rules that look into them."""
+    names = ("issue-conda-libmamba-solver-442", "issue-open3d-5531", "series-left-in-name", "issue-ace-378")
+    for name in (*names, "glibc-too-old", "issue-anaconda-13146"):
+        case = scenario.load(scenario.FOLDER / "binaries" / f"{name}.toml")
+        yield from scenario.run(case, folder / name).findings
+
+
+def test_sentences_are_single_lines_without_a_final_stop(tmp_path):
     everything = [
         *moved(NUMPY_39, ARGON2, FLASK, dist("old", files_known=False)),
         *switch("openssl", kept=[pkg("curl", "1", "0", "openssl")]),
@@ -938,6 +947,7 @@ def test_sentences_are_single_lines_without_a_final_stop():
         *fired("CHG002", situation([pkg("pandas", "2.0")], [pkg("pandas", "1.0")])),
         *fired("ABI001", situation([python("3.6.1"), PSUTIL_36], [python("3.7.1"), PSUTIL_36])),
         *fired("ABI002", situation([GIL], [FREE_THREADED])),
+        *of_binaries(tmp_path),
     ]
     assert {found.rule for found in everything} == {rule.id for rule in RULES}
     for found in everything:

@@ -1,0 +1,104 @@
+"""ABI003 soname-lost: an object needs a shared library that nothing provides after the change.
+
+What it checks:
+    Every program, extension module and shared object of the environment after the change, conda's, pip's and
+    nobody's: whether each library it needs (DT_NEEDED), and each that those need, is found.
+
+Why it matters:
+    The solver knows names and versions of packages. A library's file name is its ABI: `libfoo.so.1` goes when `libfoo.so.2`
+    comes, and whatever was linked against it no longer loads, unless its package said so (conda-libmamba-solver#442:
+    after an update of base, `libarchive.so.19` could not be opened, and conda could not repair itself).
+
+How it decides:
+    The search is the dynamic loader's: RPATH of the object and of whoever loads it, LD_LIBRARY_PATH of the environment's
+    own variables, RUNPATH, then this machine's libraries. The same is done for the environment as it is; an object that
+    did not load before is reported as pre-existing. File names decide, as they do for the loader; symlinks are followed
+    to whichever package owns them after the change.
+
+Evidence and limits:
+    Certain where the objects and the file lists of the planned packages were read. Unverified: where a list is not at
+    hand and no requirement with an upper bound, and no ABI series, holds the need. An object that is new, and so never
+    worked here, is a warning: parts of a package may be for libraries that only some machines have. What a program
+    opens by name at run time (dlopen) is not in its headers.
+
+Example:
+    labtool needs liblabzip.so.1, and labzip 2.0 brings liblabzip.so.2.
+
+What to do:
+    Let the package move in the same change, keep the library at its series, or make a new environment.
+
+References:
+    conda/conda-libmamba-solver#442, #297; conda/conda#14295; ld.so(8).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from planner.abi.fates import by_metadata
+from planner.abi.told import after_whom, edges_of, grouped, needs, owner, strongest
+from planner.model import Evidence, Severity
+from planner.rule import Rule, finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from planner.abi.comparison import Break
+    from planner.model import Finding
+    from planner.rule import RuleContext
+
+
+def check(ctx: RuleContext) -> Iterator[Finding]:
+    """One finding for each owner of objects and each library that those lack."""
+    if ctx.binaries is None:
+        return
+    lost = [found for found in ctx.binaries.breaks if found.kind == "library"]
+    for (subject, library), breaks in grouped(lost, lambda found: (found.subject, found.wanted)).items():
+        if not _is_held(ctx, breaks):
+            yield _finding(ctx, subject, library, breaks)
+
+
+def _is_held(ctx: RuleContext, breaks: Sequence[Break]) -> bool:
+    """Whether what is only not listed is promised by what is written of both packages."""
+    return all(
+        not found.certain
+        and found.provider is not None
+        and by_metadata(ctx, found.consumer, found.provider).fate == "holds"
+        for found in breaks
+    )
+
+
+def _finding(ctx: RuleContext, subject: str, library: str, breaks: Sequence[Break]) -> Finding:
+    new = all(found.new for found in breaks)
+    certain = any(found.certain for found in breaks) and not new
+    provider = next((found.provider for found in breaks if found.provider is not None), None)
+    gone = f", which {after_whom(ctx, provider)}" if provider is not None else ""
+    error = min(breaks, key=lambda found: found.path).error
+    fate = "nothing provides it after the change" if certain or new else "what will provide it is not known"
+    option = "" if certain or new else "; without --offline, or with --deep, the planned packages are looked into"
+    return finding(
+        ctx,
+        "ABI003",
+        Severity.WARN if new else Severity.BLOCK,
+        subject,
+        f"{needs(subject, breaks)} {library}{gone}, and {fate}: {error!r}{option}",
+        f"let {owner(subject)} move in the same change, keep the package of {library} as it is, or make a new environment",
+        predicts=strongest(breaks) if certain else None,
+        certain=certain,
+        evidence=[Evidence("file", found.path, f"needs {found.wanted}{_through(found)}") for found in breaks],
+        edges=edges_of(ctx, breaks),
+        pre_existing=all(found.pre_existing for found in breaks),
+    )
+
+
+def _through(found: Break) -> str:
+    return f" through {' and '.join(found.chain[1:])}" if len(found.chain) > 1 else ""
+
+
+RULE = Rule(
+    id="ABI003",
+    name="soname-lost",
+    title="An object needs a shared library that nothing provides after the change",
+    severity=Severity.BLOCK,
+    check=check,
+)

@@ -1,0 +1,129 @@
+"""ABI005 series-moved: a library leaves the ABI series that a package was built for, and the package is not rebuilt.
+
+What it checks:
+    Where binaries are not at hand (`--no-files`, records without files, packages that only a server has): each compiled
+    package that stays, and each library package it requires that changes.
+
+Why it matters:
+    What a library promises to those built against it differs: openssl keeps its ABI for a major, libarrow for a minor,
+    libprotobuf for a patch. A requirement without an upper bound lets the solver cross that line.
+
+How it decides:
+    A requirement with an upper bound that is still met is the packager's word, and holds. Else the table of series
+    (`rules/data/abi_series.toml`, from conda-forge's own pins, each with source and date) decides: within a series newer
+    serves older. Outside it, the finding is certain where the library's file name or its symbols' versions change with
+    the series; where the pin may be caution, where the table has no such library, or where the library goes, unverified.
+    pip's distributions with compiled code state nothing of libraries; those built on the machine itself (a wheel tagged
+    `linux_x86_64`, no manylinux) may use any, and are unverified when a library changes.
+
+Evidence and limits:
+    Metadata and the catalogue only: what links against what was not read. Where it was, ABI003 and ABI004 speak instead.
+
+Example:
+    pyarrow stays while libarrow goes from 14 to 15, whose file is libarrow.so.1500.
+
+What to do:
+    Run again without --no-files, or with --deep; or let the package move in the same change.
+
+References:
+    conda/conda#11111; conda-forge's pinning and run_exports.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from planner.abi.fates import unread_needs
+from planner.abi.told import after_whom
+from planner.model import Evidence, Severity
+from planner.pyabi import is_compiled, split_spec
+from planner.rule import Rule, finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from planner.model import Edge, Finding, PackageRecord, PipDist
+    from planner.rule import RuleContext
+
+_BUILT_HERE = re.compile(r"-linux_[a-z0-9_]+$")
+
+
+def check(ctx: RuleContext) -> Iterator[Finding]:
+    """One finding for each need of a package that stays and that nothing written holds."""
+    if ctx.after is None:
+        return
+    for record, held, edge in unread_needs(ctx):
+        if held.fate != "holds":
+            yield _finding(ctx, record, edge, certain=held.fate == "breaks")
+    if ctx.binaries is None or not ctx.binaries.readable:
+        changed = _changed_libraries(ctx)
+        if changed:
+            yield from (_built_here(ctx, dist, changed) for dist in ctx.environment.pip_dists if _may_link(ctx, dist))
+
+
+def _finding(ctx: RuleContext, record: PackageRecord, edge: Edge, *, certain: bool) -> Finding:
+    name = edge.provider.removeprefix("conda:")
+    why = (
+        "it was built for the series that this leaves, and does not load with another"
+        if certain
+        else "whether it still loads is not known from metadata"
+    )
+    return finding(
+        ctx,
+        "ABI005",
+        Severity.BLOCK,
+        edge.consumer,
+        f"{record.label} stays and requires {name}, which {after_whom(ctx, edge.provider)}: {why}",
+        f"let {record.name} move in the same change, look into the files (without --no-files, with --deep), "
+        "or make a new environment",
+        predicts="load" if certain else None,
+        certain=certain,
+        evidence=edge.evidence or (Evidence("metadata", f"conda-meta/{record.dist_name}.json", f"depends: {name}"),),
+        edges=(edge,),
+    )
+
+
+def _built_here(ctx: RuleContext, dist: PipDist, changed: list[str]) -> Finding:
+    names = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")  # noqa: PLR2004 -- enough to see what it is about
+    tag = next(tag for tag in dist.tags if _BUILT_HERE.search(tag))
+    return finding(
+        ctx,
+        "ABI005",
+        Severity.BLOCK,
+        f"pip:{dist.name}",
+        f"pip's {dist.display_name} {dist.version} was built on a machine like this one and may use any library of the "
+        f"environment; {names} change, and whether it still loads is not known without its files",
+        "run again without --no-files, or build it again after the change",
+        certain=False,
+        evidence=(Evidence("file", f"{dist.metadata_path}/WHEEL", f"Tag: {tag}"),),
+    )
+
+
+def _may_link(ctx: RuleContext, dist: PipDist) -> bool:
+    """Whether a distribution stays in reach of the planned python and was linked where it is used."""
+    reachable = dist.python is None or ctx.python_minor_after is None or dist.python == ctx.python_minor_after
+    return reachable and dist.compiled and any(_BUILT_HERE.search(tag) for tag in dist.tags)
+
+
+def _changed_libraries(ctx: RuleContext) -> list[str]:
+    """Compiled packages that change and are no python packages: what may hold a library."""
+    return [
+        change.name
+        for change in ctx.changes
+        if change.action != "relink"
+        and change.before is not None
+        and change.before.noarch is None
+        and change.name not in {"python", "python_abi"}
+        and not any(split_spec(line)[0] in {"python", "python_abi"} for line in change.before.depends)
+        and is_compiled(change.before, ctx.files(change.before)) is not False
+    ]
+
+
+RULE = Rule(
+    id="ABI005",
+    name="series-moved",
+    title="A library leaves the ABI series that a package was built for",
+    severity=Severity.BLOCK,
+    check=check,
+)
