@@ -36,7 +36,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.abi.fates import by_metadata
-from planner.abi.told import after_whom, edges_of, grouped, needs, owner, strongest
+from planner.abi.told import becomes, edges_of, grouped, needs, remedy, strongest
 from planner.model import Evidence, Severity
 from planner.rule import Rule, finding
 
@@ -72,7 +72,7 @@ def _finding(ctx: RuleContext, subject: str, library: str, breaks: Sequence[Brea
     new = all(found.new for found in breaks)
     certain = any(found.certain for found in breaks) and not new
     provider = next((found.provider for found in breaks if found.provider is not None), None)
-    gone = f", which {after_whom(ctx, provider)}" if provider is not None else ""
+    gone = f", given by {becomes(ctx, provider)}" if provider is not None else ""
     error = min(breaks, key=lambda found: found.path).error
     fate = "nothing provides it after the change" if certain or new else "what will provide it is not known"
     option = "" if certain or new else "; without --offline, or with --deep, the planned packages are looked into"
@@ -81,8 +81,8 @@ def _finding(ctx: RuleContext, subject: str, library: str, breaks: Sequence[Brea
         "ABI003",
         Severity.WARN if new else Severity.BLOCK,
         subject,
-        f"{needs(subject, breaks)} {library}{gone}, and {fate}: {error!r}{option}",
-        f"let {owner(subject)} move in the same change, keep the package of {library} as it is, or make a new environment",
+        f'{needs(subject, breaks)} {library}{gone}, and {fate}: "{error}"{option}',
+        remedy(ctx, subject, provider),
         predicts=strongest(breaks) if certain else None,
         certain=certain,
         evidence=[Evidence("file", found.path, f"needs {found.wanted}{_through(found)}") for found in breaks],

@@ -36,7 +36,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.abi.fates import by_metadata, edge_of
-from planner.abi.told import after_whom, edges_of, grouped, needs, owner, strongest
+from planner.abi.told import becomes, edges_of, grouped, needs, owner, remedy, strongest
 from planner.model import Evidence, Severity
 from planner.rule import Rule, finding
 
@@ -69,20 +69,19 @@ def _finding(ctx: RuleContext, subject: str, library: str | None, breaks: Sequen
     new = all(found.new for found in breaks)
     certain = any(found.certain for found in breaks) and not new
     provider = next((found.provider for found in breaks if found.provider is not None), None)
-    gone = f" ({after_whom(ctx, provider)})" if provider is not None else ""
+    gone = f", given by {becomes(ctx, provider)}" if provider is not None else ""
     wanted = sorted({found.wanted for found in breaks})
     names = ", ".join(wanted[:_SHOWN]) + (f" and {len(wanted) - _SHOWN} more" if len(wanted) > _SHOWN else "")
     of = f" of {library}" if library else ""
     error = min(breaks, key=lambda found: (found.path, found.wanted)).error
-    lacks = "nothing gives after the change" if certain or new else "may be given by nothing after the change"
+    lacks = "nothing gives it" if certain or new else "whether anything gives it is not known"
     return finding(
         ctx,
         "ABI004",
         Severity.WARN if new else Severity.BLOCK,
         subject,
-        f"{needs(subject, breaks)} {names}{of}{gone}, which {lacks}: {error!r}",
-        f"let {owner(subject)} move in the same change, keep the package of {library or names} as it is, "
-        "or make a new environment",
+        f'{needs(subject, breaks)} {names}{of}{gone}, and {lacks} after the change: "{error}"',
+        remedy(ctx, subject, provider),
         predicts=strongest(breaks) if certain else None,
         certain=certain,
         evidence=[Evidence("file", found.path, found.error) for found in breaks],
@@ -108,9 +107,10 @@ def _unverified(ctx: RuleContext, consumer: str, provider: str, gaps: Sequence[G
         "ABI004",
         Severity.BLOCK,
         consumer,
-        f"{owner(consumer)} needs {', '.join(sorted({gap.library for gap in gaps}))}, which {after_whom(ctx, provider)}: "
+        f"{owner(consumer)} needs {', '.join(sorted({gap.library for gap in gaps}))}, given by "
+        f"{becomes(ctx, provider)}: "
         "the file will be there, but not whether it defines all that is needed; --deep fetches the package and looks",
-        f"run again with --deep, let {owner(consumer)} move in the same change, or make a new environment",
+        f"run again with --deep; or {remedy(ctx, consumer, provider)}",
         certain=False,
         evidence=[Evidence("file", gap.path, f"needs {gap.library}") for gap in gaps],
         edges=[edge_of(ctx, link) for link in links if (link.consumer, link.library) in wanted],

@@ -35,7 +35,7 @@ import re
 from typing import TYPE_CHECKING
 
 from planner.abi.fates import unread_needs
-from planner.abi.told import after_whom
+from planner.abi.told import becomes
 from planner.model import Evidence, Severity
 from planner.pyabi import is_compiled, split_spec
 from planner.rule import Rule, finding
@@ -63,7 +63,6 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
 
 
 def _finding(ctx: RuleContext, record: PackageRecord, edge: Edge, *, certain: bool) -> Finding:
-    name = edge.provider.removeprefix("conda:")
     why = (
         "it was built for the series that this leaves, and does not load with another"
         if certain
@@ -74,12 +73,13 @@ def _finding(ctx: RuleContext, record: PackageRecord, edge: Edge, *, certain: bo
         "ABI005",
         Severity.BLOCK,
         edge.consumer,
-        f"{record.label} stays and requires {name}, which {after_whom(ctx, edge.provider)}: {why}",
+        f"{record.label} stays and requires {becomes(ctx, edge.provider)}: {why}",
         f"let {record.name} move in the same change, look into the files (without --no-files, with --deep), "
         "or make a new environment",
         predicts="load" if certain else None,
         certain=certain,
-        evidence=edge.evidence or (Evidence("metadata", f"conda-meta/{record.dist_name}.json", f"depends: {name}"),),
+        evidence=edge.evidence
+        or (Evidence("metadata", f"conda-meta/{record.dist_name}.json", f"depends: {edge.requirement}"),),
         edges=(edge,),
     )
 

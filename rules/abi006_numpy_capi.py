@@ -75,25 +75,26 @@ def _by_modules(
     first = modules[0][1]
     if first.major == 1 and compare(major(after.version), _SECOND) >= 0:
         why = (
-            f'built with numpy 1, they do not run with {after.version}: "A module that was compiled using NumPy 1.x '
+            f'built with numpy 1, it does not run with {after.version}: "A module that was compiled using NumPy 1.x '
             f'cannot be run in NumPy {after.version} as it may crash"'
         )
         built = "built with headers of numpy 1"
     else:
         why = (
-            f'they need numpy {first.target} or newer: "module was compiled against NumPy C-API version (NumPy '
+            f'it needs numpy {first.target} or newer: "module was compiled against NumPy C-API version (NumPy '
             f'{first.target}) but the running NumPy has" an older one'
         )
         built = f"it names (NumPy {first.target})"
     evidence = tuple(Evidence("file", path, built) for path, _ in modules)
     name = owner.partition(":")[2]
+    others = f" and {len(modules) - 1} more modules" if len(modules) > 1 else ""
+    told = f"{modules[0][0]}{others} of {name} stays"
     return finding(
         ctx,
         "ABI006",
         Severity.BLOCK,
         owner,
-        f"numpy goes from {before.version} to {after.version}, and {len(modules)} "
-        f"module{'' if len(modules) == 1 else 's'} of {name} stay as they are; {why}",
+        f"numpy goes from {before.version} to {after.version}, and {told} as it is; {why}",
         _remedy(name, before),
         predicts="import",
         evidence=evidence,

@@ -70,7 +70,7 @@ def _finding(ctx: RuleContext, subject: str, breaks: list[Break]) -> Finding:
         "ABI009",
         Severity.BLOCK,
         subject,
-        f"{needs(subject, breaks)} glibc {wanted}, and the host has {host}: {breaks[0].error!r}",
+        f'{needs(subject, breaks)} glibc {wanted}, and the host has {host}: "{breaks[0].error}"',
         f"choose a build of {owner(subject)} for glibc {host} or older, or a host with glibc {wanted}",
         predicts=strongest(breaks),
         evidence=evidence,

@@ -219,7 +219,8 @@ class Comparison:
                 provider = process.objects[at]
                 if provider.entry.owner == SYSTEM == consumer.entry.owner or self._defines(provider, need.version):
                     continue
-                where = loader.tree.absolute(provider.found)
+                # What of the system is not at hand has a name and no place.
+                where = provider.found if provider.entry.owner == SYSTEM else loader.tree.absolute(provider.found)
                 required = loader.tree.absolute(consumer.found)
                 error = f"{where}: version `{need.version}' not found (required by {required})"
                 gave = _provider(old, need.library)

@@ -49,16 +49,28 @@ def needs(subject: str, breaks: Sequence[Break]) -> str:
     return f"{what}{of} {verb}{through}"
 
 
-def after_whom(ctx: RuleContext, provider: str) -> str:
-    """What becomes of the package that gave a library: "labzip 1.5.0 gives now; it becomes 2.0.0"."""
+def becomes(ctx: RuleContext, provider: str) -> str:
+    """What the package that gives something now turns into: "labzip 1.5.0, which becomes 2.0.0"."""
     change = moves(ctx, provider)
     if change is None or change.before is None:
-        return f"{owner(provider)} gives now"
+        return owner(provider)
+    name = f"{change.name} {change.before.version}"
     if change.after is None:
-        return f"{change.name} {change.before.version} gives now and is removed"
+        return f"{name}, which is removed"
     if change.after.version == change.before.version:
-        return f"{change.name} {change.before.version} {change.before.build} gives now and becomes {change.after.build}"
-    return f"{change.name} {change.before.version} gives now and becomes {change.after.version}"
+        return f"{name} {change.before.build}, which becomes {change.after.build}"
+    return f"{name}, which becomes {change.after.version}"
+
+
+def remedy(ctx: RuleContext, subject: str, provider: str | None) -> str:
+    """What to do about an object that will lack something: move it too, or keep what it needs."""
+    change = moves(ctx, provider) if provider is not None else None
+    keep = f"keep {change.before.label}, " if change is not None and change.before is not None else ""
+    kind, _, name = subject.partition(":")
+    if kind == "conda":
+        return f"ask for a build of {name} that goes with it in the same change, {keep}or make a new environment"
+    again = f"install {name} again" if kind == "pip" else f"build {name} again"
+    return f"{again} after the change, {keep}or make a new environment"
 
 
 def edges_of(ctx: RuleContext, breaks: Sequence[Break]) -> tuple[Edge, ...]:
