@@ -1,10 +1,15 @@
 """The parts of the binary model: trees, the loader's search against the real one, packages at hand, series, system."""
 
+import functools
+import http.server
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -416,3 +421,62 @@ def test_a_library_that_the_table_does_not_have_has_no_series():
 def test_only_a_requirement_with_an_upper_bound_holds(line, version, holds):
     held, _ = held_by_requirement(record("user", depends=(line,)), record("foo", version))
     assert (held is not None) == holds
+
+
+class Ranged(http.server.SimpleHTTPRequestHandler):
+    """A server that answers requests for a part of a file, as those of channels do."""
+
+    def do_GET(self):
+        content = Path(self.translate_path(self.path))
+        if not content.is_file():
+            self.send_error(404)
+            return
+        whole = content.read_bytes()
+        asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
+        if asked is None:
+            self._answer(200, whole, {})
+            return
+        start = int(asked[1]) if asked[1] else max(0, len(whole) - int(asked[2]))
+        end = min(int(asked[2]), len(whole) - 1) if asked[1] and asked[2] else len(whole) - 1
+        self._answer(206, whole[start : end + 1], {"Content-Range": f"bytes {start}-{end}/{len(whole)}"})
+
+    def _answer(self, status, content, more):
+        self.send_response(status)
+        for name, value in {"Accept-Ranges": "bytes", "Content-Length": str(len(content)), **more}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_args):
+        pass
+
+
+@pytest.fixture
+def served(tmp_path):
+    folder = tmp_path / "served"
+    folder.mkdir()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Ranged, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield folder, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_server_is_asked_for_lists_and_with_deep_for_whole_packages(tmp_path, served):
+    folder, url = served
+    item = record("foo")
+    made = package(tmp_path / "made", item, [{"_path": "lib/libfoo.so.1"}], {"lib/libfoo.so.1": "x"})
+    packed(made, item, folder)
+    there, gone = replace(item, url=f"{url}/{item.fn}"), replace(record("gone"), url=f"{url}/gone.conda")
+    listed = archives.list_remote([there, gone])
+    assert set(listed) == {"foo"}
+    assert [file.path for file in listed["foo"].files] == ["lib/libfoo.so.1"]
+    assert not listed["foo"].opened
+    assert listed["foo"].files[0].source is None
+    with work_folder(str(tmp_path / "cache")) as work:
+        fetched = archives.fetch([there, gone], work)
+        assert set(fetched) == {"foo"}
+        assert Path(fetched["foo"].files[0].source).read_text() == "x"
+        wrong = replace(there, sha256="0" * 64, name="bar")
+        assert archives.fetch([wrong], work) == {}
+    assert not list((tmp_path / "cache").iterdir())

@@ -173,9 +173,10 @@ async def _fetched(record: PackageRecord, work: Callable[[], Path]) -> Contents 
     try:
         client = Client.default_client(max_retries=_RETRIES)
         folder = work() / record.dist_name
-        expected = bytes.fromhex(record.sha256) if record.sha256 else None
-        await download_and_extract(client, record.url, folder, expected)
+        digest, _ = await download_and_extract(client, record.url, folder)
     except Exception:  # noqa: BLE001 -- as above
+        return None
+    if record.sha256 and digest.hex() != record.sha256:
         return None
     return _read_folder(str(folder), masked(record.url))
 

@@ -186,9 +186,10 @@ class Comparison:
         """Whether the predecessor did not load either, for whatever reason."""
         if old is None:
             return False
-        if [lack for lack in old.lacks if lack.name not in DRIVERS] or self._versions(self.before, old, None):
+        lacks = [lack for lack in old.lacks if lack.name not in DRIVERS]
+        if any(not self.before.somewhere(lack.name) for lack in lacks) or self._versions(self.before, old, None):
             return True
-        known = all(loaded.facts is not None for loaded in old.objects)
+        known = not lacks and all(loaded.facts is not None for loaded in old.objects)
         return known and any(self._unresolved(old, place) for place in range(old.root, len(old.objects)))
 
     # ----------------------------------------------------------------------------------------------------------------
@@ -201,10 +202,13 @@ class Comparison:
             if lack.name in DRIVERS or consumer.owner == SYSTEM:
                 continue
             gave = _provider(old, lack.name)
+            if gave is None and self.after.somewhere(lack.name):
+                # It lies there and is not found: whoever uses the object opens the library first, as before.
+                continue
             error = f"{lack.name}: cannot open shared object file: No such file or directory"
-            certain = lack.known and not (gave is None and self.after.somewhere(lack.name))
-            if not lack.known and gave is not None and gave not in self.after.tree.incomplete:
-                certain = True
+            certain = lack.known or (gave is not None and gave not in self.after.tree.incomplete)
+            if gave is None and self.before.somewhere(lack.name):
+                certain = False
             found.append(_Failure("library", lack.consumer, lack.name, error, lack.name, gave, None, certain))
         return found
 
@@ -240,6 +244,7 @@ class Comparison:
         found = []
         kept = {loaded.entry.source: place for place, loaded in enumerate(old.objects)} if old is not None else {}
         unread = [loaded for loaded in process.objects if loaded.facts is None]
+        whole = not unread and not process.lacks
         for place in range(process.root, len(process.objects)):
             consumer = process.objects[place]
             if consumer.facts is None or consumer.entry.owner == SYSTEM:
@@ -247,7 +252,7 @@ class Comparison:
             lacking: list[tuple[Symbol, Loaded | None]] = []
             if old is not None and consumer.entry.source in kept:
                 lacking = self._lost(process, old, consumer)
-            elif not unread:
+            elif whole:
                 lacking = self._unresolved(process, place)
             where = self.after.tree.absolute(consumer.found)
             for symbol, gave in lacking:
