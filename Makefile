@@ -23,7 +23,7 @@ truth: $(VENV)/.tested-with
 	$(BIN)/python -m tests.truth
 # The same damage as in `make test`, fifty times as much of it.
 fuzz: $(VENV)/.tested-with
-	PLANNER_FUZZ=100000 $(BIN)/python -m pytest -q tests/test_elf.py -k damaged
+	PLANNER_FUZZ=100000 $(BIN)/python -m pytest -q tests/test_elf.py tests/test_fuzz.py -k damaged
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -480,3 +480,14 @@ def test_a_server_is_asked_for_lists_and_with_deep_for_whole_packages(tmp_path, 
         wrong = replace(there, sha256="0" * 64, name="bar")
         assert archives.fetch([wrong], work) == {}
     assert not list((tmp_path / "cache").iterdir())
+
+
+def test_a_package_that_is_linked_again_lies_where_the_planned_python_looks():
+    path = "lib/python3.11/site-packages/a/_x.abi3.so"
+    before = tree("/p", Entry(path, "conda:a", f"/p/{path}"), Entry("bin/a", "conda:a", "/p/bin/a"))
+    same = record("a", noarch="python")
+    changes = [PackageChange("a", "relink", same, same)]
+    after = planned_tree(before, changes, lambda _: RecordFiles((path, "bin/a")), {}, "lib/python3.12/site-packages")
+    assert sorted(after.entries) == ["bin/a", "lib/python3.12/site-packages/a/_x.abi3.so"]
+    assert after.entries["lib/python3.12/site-packages/a/_x.abi3.so"].source == f"/p/{path}"
+    assert not after.incomplete

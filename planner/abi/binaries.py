@@ -152,17 +152,17 @@ class Binaries:
     @cached_property
     def breaks(self) -> tuple[Break, ...]:
         """What does not load after the change."""
-        return self.comparison.breaks() if self.readable else ()
+        return self.comparison.breaks() if self.readable and self._changes else ()
 
     @cached_property
     def gaps(self) -> tuple[Gap, ...]:
         """The needs of what stays whose fate is not known, for want of lists or bytes."""
-        return self.comparison.gaps() if self.readable else ()
+        return self.comparison.gaps() if self.readable and self._changes else ()
 
     @cached_property
     def links(self) -> tuple[Link, ...]:
         """Who links against whom now."""
-        return self.comparison.links() if self.readable else ()
+        return self.comparison.links() if self.readable and self._changes else ()
 
     def was_read(self, record: PackageRecord) -> bool:
         """Whether every object that an installed package may hold was read, so that all it links against is known."""

@@ -7,6 +7,8 @@ package are not known, the tree says so.
 from __future__ import annotations
 
 import posixpath
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from planner.abi.tree import Entry, Tree, takes_part
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from planner.abi.archives import Contents
     from planner.model import PackageChange, PackageRecord, RecordFiles
 
+_INSTALLED_SITE = re.compile(r"^lib/python\d+\.\d+t?/site-packages/")
 _SITE, _SCRIPTS = "site-packages/", "python-scripts/"
 
 
@@ -33,22 +36,24 @@ def planned_tree(
     """
     entries = dict(before.entries)
     incomplete = set()
+    taken: dict[str, list[Entry]] = {}
     for change in changes:
-        if change.before is not None:
-            for path in files(change.before).paths:
-                there = entries.get(path)
-                if there is not None and there.owner == f"conda:{change.name}":
-                    del entries[path]
+        for path in files(change.before).paths if change.before is not None else ():
+            there = entries.get(path)
+            if there is not None and there.owner == f"conda:{change.name}":
+                taken.setdefault(change.name, []).append(entries.pop(path))
     for change in changes:
         if change.after is None:
             continue
         owner = f"conda:{change.name}"
         found = contents.get(change.name)
-        if found is None:
+        if found is None and change.action == "relink":
+            entries.update((entry.path, entry) for entry in _relinked(taken.get(change.name, ()), site_packages))
+        elif found is None:
             if may_hold_binaries(change.after):
                 incomplete.add(owner)
-            continue
-        entries.update((entry.path, entry) for entry in _laid_out(found, change.after, owner, site_packages))
+        else:
+            entries.update((entry.path, entry) for entry in _laid_out(found, change.after, owner, site_packages))
     return Tree(before.prefix, entries, frozenset(incomplete))
 
 
@@ -63,6 +68,16 @@ def installed_paths(found: Contents, record: PackageRecord, site_packages: str |
     """Where the files of a package will lie, relative to the prefix, sorted."""
     paths = (_target(item.path, record, site_packages) for item in found.files)
     return tuple(sorted(path for path in paths if path is not None))
+
+
+def _relinked(entries: Sequence[Entry], site_packages: str | None) -> Iterator[Entry]:
+    """What a package that is linked again had, where the planned python looks for it."""
+    for entry in entries:
+        site = _INSTALLED_SITE.match(entry.path)
+        if site is None:
+            yield entry
+        elif site_packages:
+            yield replace(entry, path=f"{site_packages}/{entry.path[site.end() :]}")
 
 
 def _laid_out(found: Contents, record: PackageRecord, owner: str, site_packages: str | None) -> Iterator[Entry]:
