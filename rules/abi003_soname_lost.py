@@ -35,7 +35,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.abi.fates import by_metadata
+from planner.abi.fates import by_metadata, moves
 from planner.abi.told import becomes, edges_of, grouped, needs, remedy, strongest
 from planner.model import Evidence, Severity
 from planner.rule import Rule, finding
@@ -59,11 +59,16 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
 
 
 def _is_held(ctx: RuleContext, breaks: Sequence[Break]) -> bool:
-    """Whether what is only not listed is promised by what is written of both packages."""
+    """Whether what is only not listed is promised by what is written of both packages.
+
+    A planned package whose requirements were solved is promised what it needs by whatever is not listed.
+    """
     return all(
         not found.certain
-        and found.provider is not None
-        and by_metadata(ctx, found.consumer, found.provider).fate == "holds"
+        and (
+            moves(ctx, found.consumer) is not None
+            or (found.provider is not None and by_metadata(ctx, found.consumer, found.provider).fate == "holds")
+        )
         for found in breaks
     )
 

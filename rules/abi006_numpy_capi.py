@@ -55,7 +55,7 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
         return
     broken: dict[str, list[tuple[str, NumpyUse]]] = {}
     for owner, path, use in ctx.binaries.numpy_users if ctx.binaries is not None else ():
-        if owner != "conda:numpy" and _unfit(use, after.version):
+        if owner.partition(":")[2] != "numpy" and _unfit(use, after.version):
             broken.setdefault(owner, []).append((path, use))
     for owner, modules in sorted(broken.items()):
         yield _by_modules(ctx, owner, modules, before, after)
