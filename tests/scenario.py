@@ -26,7 +26,7 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from planner.model import PackageChange, Plan
+    from planner.model import Edge, PackageChange, Plan
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "scenarios"
 CREATED = "2026-01-01T00:00:00Z"
@@ -114,6 +114,7 @@ class OutcomeTable(Strict):
     changes: tuple[str, ...] | None = None
     findings: tuple[FindingTable, ...] | None = None
     steps: tuple[str, ...] | None = None
+    edges: tuple[str, ...] | None = None
 
 
 class ExpectedTable(OutcomeTable):
@@ -424,6 +425,7 @@ def observed(plan: Plan, expected: ExpectedTable) -> dict[str, Any]:
         ),
         "unreadable": sorted(row.name for row in plan.environments if not row.readable),
         **({"recommendation": plan.recommendation} if expected.recommendation else {}),
+        **({"edges": sorted(map(_drawn, plan.edges))} if wanted.edges is not None else {}),
     }
 
 
@@ -451,6 +453,7 @@ def stated(expected: ExpectedTable, solver: str, names: set[str]) -> dict[str, A
         "untouched": sorted(expected.untouched) if expected.untouched else sorted(names),
         "unreadable": sorted(expected.unreadable),
         **({"recommendation": expected.recommendation} if expected.recommendation else {}),
+        **({"edges": sorted(wanted.edges)} if wanted.edges is not None else {}),
     }
 
 
@@ -461,6 +464,11 @@ def expectation(expected: ExpectedTable, solver: str) -> OutcomeTable:
         return expected
     changed = {key: getattr(special, key) for key in special.__struct_fields__ if getattr(special, key) is not None}
     return msgspec.structs.replace(expected, **changed)
+
+
+def _drawn(edge: Edge) -> str:
+    """One edge as scenarios write it."""
+    return f"{edge.consumer} -> {edge.provider} {edge.requirement}: {edge.status}"
 
 
 def _like(rule: str, subject: str, wanted: OutcomeTable) -> FindingTable | None:

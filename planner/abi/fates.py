@@ -107,17 +107,17 @@ def _status(ctx: RuleContext, link: Link) -> tuple[EdgeStatus, tuple[Evidence, .
     consumer = moves(ctx, link.consumer)
     if consumer is not None and consumer.after is None:
         return "removed", (seen,)
-    for found in ctx.binaries.breaks if ctx.binaries is not None else ():
-        if (
-            found.consumer == link.consumer
-            and found.library == link.library
-            and not found.pre_existing
-            and not found.new
-        ):
-            return ("broken" if found.certain else "unverified"), (seen, Evidence("file", found.path, found.error))
+    breaks = [
+        found
+        for found in (ctx.binaries.breaks if ctx.binaries is not None else ())
+        if (found.consumer, found.library) == (link.consumer, link.library) and not found.pre_existing and not found.new
+    ]
+    broken = next((found for found in breaks if found.certain), None)
+    if broken is not None:
+        return "broken", (seen, Evidence("file", broken.path, broken.error))
     if consumer is not None:
         return "rebuilt", (seen,)
-    if any((gap.consumer, gap.library) == (link.consumer, link.library) for gap in _gaps(ctx)):
+    if breaks or any((gap.consumer, gap.library) == (link.consumer, link.library) for gap in _gaps(ctx)):
         held = by_metadata(ctx, link.consumer, link.provider)
         return ("intact" if held.fate == "holds" else "unverified"), (seen, *held.evidence)
     return "intact", (seen,)
