@@ -19,7 +19,8 @@ Evidence and limits:
     Certain where the objects and the file lists of the planned packages were read. Unverified: where a list is not at
     hand and no requirement with an upper bound, and no ABI series, holds the need. An object that is new, and so never
     worked here, is a warning: parts of a package may be for libraries that only some machines have. What a program
-    opens by name at run time (dlopen) is not in its headers.
+    opens by name at run time (dlopen) is not in its headers; where an object needs a library that lies in the
+    environment and no search finds, somebody may open it first, so its going is an unverified warning.
 
 Example:
     labtool needs liblabzip.so.1, and labzip 2.0 brings liblabzip.so.2.
@@ -75,16 +76,22 @@ def _is_held(ctx: RuleContext, breaks: Sequence[Break]) -> bool:
 
 def _finding(ctx: RuleContext, subject: str, library: str, breaks: Sequence[Break]) -> Finding:
     new = all(found.new for found in breaks)
+    stray = all(found.stray for found in breaks)
     certain = any(found.certain for found in breaks) and not new
     provider = next((found.provider for found in breaks if found.provider is not None), None)
     gone = f", given by {becomes(ctx, provider)}" if provider is not None else ""
     error = min(breaks, key=lambda found: found.path).error
     fate = "nothing provides it after the change" if certain or new else "what will provide it is not known"
     option = "" if certain or new else "; without --offline, or with --deep, the planned packages are looked into"
+    if stray:
+        fate = "the copy that lies in the environment goes"
+        option = (
+            "; no search finds it now either, so whoever uses the object opens the library first, or nobody uses it"
+        )
     return finding(
         ctx,
         "ABI003",
-        Severity.WARN if new else Severity.BLOCK,
+        Severity.WARN if new or stray else Severity.BLOCK,
         subject,
         f'{needs(subject, breaks)} {library}{gone}, and {fate}: "{error}"{option}',
         remedy(ctx, subject, provider),

@@ -176,3 +176,15 @@ def test_the_verdict_is_the_first_that_applies(unsolvable, findings, readable, e
 )
 def test_what_is_recommended(verdict_, migration, outcome, expected):
     assert recommendation(verdict_, migration, outcome) == expected
+
+
+def test_edges_that_are_only_reached_come_last_and_never_twice():
+    broken = Edge("conda:a", "conda:lib", "soname", "liblib.so.1", "broken")
+    same = replace(broken, status="unverified")
+    other = Edge("conda:b", "conda:lib", "soname", "liblib.so.1", "intact")
+    rule = rule_of(found("ABI003", "conda:a", edges=(broken,)))
+    _, edges = judge([rule], context(), reached=[same, other])
+    assert [(edge.id, edge.consumer, edge.status) for edge in edges] == [
+        ("E1", "conda:a", "broken"),
+        ("E2", "conda:b", "intact"),
+    ]

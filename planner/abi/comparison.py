@@ -40,7 +40,8 @@ class Break:
     `subject` owns the object at `path`; `chain` leads from it to the object that lacks something, the last one.
     `wanted` is what is lacking: a library's name, a version, a symbol. `library` is where it should come from, and
     `provider` the subject that gave it before. `found` is the file that is found instead, for a version.
-    `error` is what the loader would print. `new` objects have no predecessor that could have worked before.
+    `error` is what the loader would print. `new` objects have no predecessor that could have worked before. `stray`:
+    the library lies in the environment now, where the search does not find it; only who opens it first could use it.
     """
 
     kind: Literal["library", "version", "symbol"]
@@ -57,6 +58,7 @@ class Break:
     certain: bool = True
     pre_existing: bool = False
     new: bool = False
+    stray: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,7 @@ class Comparison:
                 certain=failure.certain and was is not None,
                 pre_existing=failed,
                 new=was is None,
+                stray=failure.stray,
             )
 
     def _process(self, loader: Loader, path: str, entry: Entry) -> Process:
@@ -206,10 +209,9 @@ class Comparison:
                 # It lies there and is not found: whoever uses the object opens the library first, as before.
                 continue
             error = f"{lack.name}: cannot open shared object file: No such file or directory"
-            certain = lack.known or (gave is not None and gave not in self.after.tree.incomplete)
-            if gave is None and self.before.somewhere(lack.name):
-                certain = False
-            found.append(_Failure("library", lack.consumer, lack.name, error, lack.name, gave, None, certain))
+            stray = gave is None and self.before.somewhere(lack.name)
+            certain = not stray and (lack.known or (gave is not None and gave not in self.after.tree.incomplete))
+            found.append(_Failure("library", lack.consumer, lack.name, error, lack.name, gave, None, certain, stray))
         return found
 
     def _versions(self, loader: Loader, process: Process, old: Process | None) -> list[_Failure]:
@@ -355,6 +357,7 @@ class _Failure:
     provider: str | None
     found: str | None
     certain: bool
+    stray: bool = False
 
 
 def _direct(process: Process) -> list[tuple[str, Entry]]:
