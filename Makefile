@@ -3,8 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test docs truth clean
-.PHONY: demo test docs fuzz clean
+.PHONY: demo test docs truth fuzz clean
 
 demo: $(VENV)/.installed
 	$(BIN)/planner demo --exit-zero
@@ -21,6 +20,7 @@ docs: $(VENV)/.installed
 
 truth: $(VENV)/.tested-with
 	$(BIN)/python -m tests.truth
+
 # The same damage as in `make test`, fifty times as much of it.
 fuzz: $(VENV)/.tested-with
 	PLANNER_FUZZ=100000 $(BIN)/python -m pytest -q tests/test_elf.py tests/test_fuzz.py -k damaged

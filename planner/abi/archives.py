@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from planner.abi.tree import takes_part
-from planner.channel_names import masked
 from planner.conda_meta import stem
+from planner.credentials import masked
 from planner.files import read_bytes
 
 if TYPE_CHECKING:
