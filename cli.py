@@ -194,6 +194,7 @@ def _solver_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--no-files", is_flag=True, help="Look into no package and no binary: judge by metadata alone.")
 @click.option("--deep", is_flag=True, help="Fetch packages whose content decides, and look into them.")
 @click.option("--name", metavar="NAME", help="Name of the new environment in the migration plan.")
+@click.option("--scan", multiple=True, metavar="DIR", help="Look here too for what refers to ENV. Repeatable.")
 @_report_options
 @_verdict_options
 @click.pass_obj
@@ -245,6 +246,7 @@ _PASSED_ON = (
     "glibc",
     "deep",
     "name",
+    "scan",
 )
 _REPORTING = ("form", "output", "save", "exit_zero", "quiet", "verbose")
 
@@ -264,7 +266,8 @@ def demo_command(_root: str | None, /, **given: Any) -> None:
 
     with tempfile.TemporaryDirectory(prefix="planner-demo-") as folder:
         bundled = demo.unpack(folder)
-        ambient = _ambient() | {"environ": {}, "home": bundled.home, "cache_dir": os.path.join(folder, "cache")}
+        own = {"environ": {}, "home": bundled.home, "system": bundled.home, "cache_dir": os.path.join(folder, "cache")}
+        ambient = _ambient() | own
         question = Question(
             env=bundled.env,
             specs=bundled.specs,

@@ -65,6 +65,7 @@ class Config:
     pinned_packages: tuple[str, ...] = ()
     aggressive_update_packages: tuple[str, ...] = ("ca-certificates", "certifi", "openssl")
     auto_update_conda: bool = True
+    auto_stack: int = 0
     add_pip_as_python_dependency: bool = True
     offline: bool = False
     solver: str | None = None
@@ -97,6 +98,7 @@ def read_config(root: str, prefix: str, environ: Mapping[str, str], home: str, t
             merged.strings("aggressive_update_packages"), default.aggressive_update_packages
         ),
         auto_update_conda=_or_default(merged.scalar("auto_update_conda", _boolean, "self_update"), default=True),
+        auto_stack=_or_default(merged.scalar("auto_stack", _whole), default=0),
         add_pip_as_python_dependency=_or_default(merged.scalar("add_pip_as_python_dependency", _boolean), default=True),
         offline=_or_default(merged.scalar("offline", _boolean), default=False),
         solver=merged.scalar("solver", text, "experimental_solver") or None,
@@ -173,6 +175,11 @@ def _pins(pins: tuple[str, ...], sources: tuple[Source, ...], problems: list[Loa
 def _boolean(value: Any) -> bool | None:
     word = str(value).strip().lower()
     return True if word in _TRUE else False if word in _FALSE else None
+
+
+def _whole(value: Any) -> int | None:
+    word = str(value).strip().lower()
+    return int(word) if word.isdecimal() else 1 if word in _TRUE else 0 if word in _FALSE else None
 
 
 def _priority(value: Any) -> ChannelPriority | None:

@@ -1,9 +1,9 @@
 """What the change does to every environment of the installation, and how that is known.
 
 A change writes below one prefix, the target's. Another environment stays as it is when its own interpreter and its
-own site-packages lie below another prefix and no file it starts from is a link into the target. Both are read from
-disk here. Ways by which environments leak into each other outside their prefixes (user site, start-up files,
-virtualenvs, kernels) are not looked at here, and the evidence does not claim that they are.
+own site-packages lie below another prefix, no file it starts from is a link into the target, and nothing else in it
+refers to the target. Links are read from disk here; all other references are `planner.reach`'s, and what becomes of
+them is the rules' to say: a finding about an environment is what affects it.
 """
 
 from __future__ import annotations
@@ -12,17 +12,15 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from planner.model import EnvironmentReport
+from planner.model import EnvironmentReport, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from planner.model import Environment, Finding, Installation, LoadProblem, PackageChange
+    from planner.reference import Surroundings
 
-_NOT_LOOKED_AT = (
-    "not looked at: a user site-packages, variables set by start-up or activation scripts, and virtual environments, "
-    "kernels or services that refer to another prefix"
-)
+_UNREAD_SHOWN = 8  # places outside that could not be read; at most these are named
 
 
 def environment_reports(
@@ -30,12 +28,13 @@ def environment_reports(
     target: Environment,
     changes: Sequence[PackageChange],
     findings: Sequence[Finding],
+    surroundings: Surroundings,
 ) -> tuple[EnvironmentReport, ...]:
     """One row for each environment: the target with what happens to it, the others with why they stay."""
     rows = [
-        _target_row(environment, changes, findings)
+        _target_row(environment, changes, findings, surroundings)
         if environment.prefix == target.prefix
-        else _other_row(environment, target)
+        else _other_row(environment, target, findings, surroundings)
         for environment in installation.environments
     ]
     if installation.problems and rows:
@@ -45,7 +44,10 @@ def environment_reports(
 
 
 def _target_row(
-    environment: Environment, changes: Sequence[PackageChange], findings: Sequence[Finding]
+    environment: Environment,
+    changes: Sequence[PackageChange],
+    findings: Sequence[Finding],
+    surroundings: Surroundings,
 ) -> EnvironmentReport:
     via = tuple(finding.id for finding in findings if finding.environment == environment.name)
     unlinked = sum(change.before is not None for change in changes)
@@ -57,18 +59,70 @@ def _target_row(
         affected=bool(changes),
         readable=not environment.problems,
         via=via,
-        evidence=(*_unread(environment), what),
+        evidence=(
+            *_unread(environment),
+            what,
+            *_referred(environment, findings, surroundings),
+            *_outside(surroundings),
+        ),
     )
 
 
-def _other_row(environment: Environment, target: Environment) -> EnvironmentReport:
+def _referred(environment: Environment, findings: Sequence[Finding], surroundings: Surroundings) -> tuple[str, ...]:
+    """What refers to the target from outside and has no finding: it is not forgotten, the change leaves it as it is."""
+    judged = {finding.subject.partition(":")[2] for finding in findings if finding.rule.startswith("ENV")}
+    left = [item for item in surroundings.to(environment.prefix) if item.source not in judged]
+    named = ", ".join(f"{item.where} ({item.path or 'the environment'})" for item in left[:_UNREAD_SHOWN])
+    more = f" and {len(left) - _UNREAD_SHOWN} more" if len(left) > _UNREAD_SHOWN else ""
+    return (f"refers to it, and is not affected: {named}{more}",) if left else ()
+
+
+def _outside(surroundings: Surroundings) -> tuple[str, ...]:
+    """What around the environments could not be looked at."""
+    shown = [f"not looked at: {text}" for text in _told(surroundings.problems[:_UNREAD_SHOWN])]
+    left = len(surroundings.problems) - len(shown)
+    return (*shown, *([f"and {left} more places that could not be read"] if left > 0 else []))
+
+
+def _other_row(
+    environment: Environment, target: Environment, findings: Sequence[Finding], surroundings: Surroundings
+) -> EnvironmentReport:
     links = _links_into(environment.prefix, target)
+    via = tuple(
+        finding.id
+        for finding in findings
+        if finding.environment == environment.name
+        and not finding.pre_existing
+        and finding.severity is not Severity.NOTE
+    )
     return EnvironmentReport(
         environment.name,
         environment.prefix,
-        affected=bool(links),
+        affected=bool(links or via),
         readable=not environment.problems,
-        evidence=(*_unread(environment), *links, *_own(environment, target)),
+        via=via,
+        evidence=(
+            *_unread(environment),
+            *links,
+            *_own(environment, target),
+            *([] if via else [_looked_at(environment, target, surroundings)]),
+            *_cache_links(environment, surroundings),
+        ),
+    )
+
+
+def _looked_at(environment: Environment, target: Environment, surroundings: Surroundings) -> str:
+    counted = dict(surroundings.looked_at).get(environment.prefix)
+    read = f"read: {counted}" if counted else "it has no script, kernelspec, path file or activation script to read"
+    return f"nothing in it refers to what changes in {target.prefix} ({read})"
+
+
+def _cache_links(environment: Environment, surroundings: Surroundings) -> tuple[str, ...]:
+    return tuple(
+        f"{number} of its files are links into the package cache ({example}): this change leaves the cache as it is, "
+        "`conda clean --packages` would break them"
+        for prefix, number, example in surroundings.cache_links
+        if prefix == environment.prefix
     )
 
 
@@ -89,7 +143,9 @@ def _own(environment: Environment, target: Environment) -> tuple[str, ...]:
         where = f", own {' and '.join(folders)}" if folders else ""
         own = f"own interpreter: python {record.version} (conda-meta/{record.dist_name}.json){where}"
     apart = f"the change is to packages of {target.prefix}, and no package of this prefix is among them"
-    return (own, apart, _NOT_LOOKED_AT)
+    nested = environment.prefix.startswith(target.prefix + os.sep)
+    below = (f"it lies below {target.prefix}, in files of its own: only removing the whole folder would reach it",)
+    return (own, apart, *(below if nested else ()))
 
 
 def _links_into(prefix: str, target: Environment) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 class Question:
     """What `planner what-if` was asked. Options unset are None or empty: then configuration decides.
 
-    `look_into_files` is False with --no-files, `deep` fetches packages to look into them. `options` are conda's solver options under conda's own names (`--no-deps`). `environ`, `home`, `cache_dir` and `created` (ISO time) come from the rim, so that the answer depends on nothing
-    that is not written here.
+    `look_into_files` is False with --no-files, `deep` fetches packages to look into them. `options` are conda's solver
+    options under conda's own names (`--no-deps`). `scan` are further folders in which to look for references, `system`
+    is the folder that holds `etc`, `usr` and `var`. `environ`, `home`, `cache_dir` and `created` (ISO time) come from
+    the rim, so that the answer depends on nothing that is not written here.
     """
 
     env: str = "base"
@@ -40,6 +43,8 @@ class Question:
     name: str | None = None
     look_into_files: bool = True
     deep: bool = False
+    scan: tuple[str, ...] = ()
+    system: str = os.sep
     environ: Mapping[str, str]
     home: str
     cache_dir: str

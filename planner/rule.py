@@ -8,10 +8,11 @@ record on demand. No file, clock, network or solver is within a rule's reach.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from planner.model import Finding, Severity
+from planner.reference import Surroundings
 from planner.versions import minor, spec_name
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class RuleContext:
     `planned_python` is the python version after the change (`3.11.9`), or, without a solution, the X.Y that the request
     forces (`3.10`); None when neither is known or there is no python.
     `files` gives the path list of an installed record of the target. `binaries` answers what links and what loads,
-    read when first asked; None where there is nothing to ask, as without a solution.
+    read when first asked; None where there is nothing to ask, as without a solution. `surroundings` is what refers to
+    the environments from outside, `new_environment` the packages of the one that would be made instead, if there is one.
     """
 
     installation: Installation
@@ -54,6 +56,8 @@ class RuleContext:
     planned_python: str | None
     files: Callable[[PackageRecord], RecordFiles]
     binaries: Binaries | None = None
+    surroundings: Surroundings = field(default_factory=Surroundings)
+    new_environment: tuple[PackageRecord, ...] = ()
 
     @property
     def on_windows(self) -> bool:
@@ -130,14 +134,15 @@ def finding(
     evidence: Iterable[Evidence] = (),
     edges: Iterable[Edge] = (),
     pre_existing: bool = False,
+    environment: str | None = None,
 ) -> Finding:
-    """A finding about the target of `ctx`, with the basis that the context implies."""
+    """A finding with the basis that the context implies; about the target of `ctx` unless `environment` names another."""
     return Finding(
         rule=rule,
         severity=severity,
         subject=subject,
         message=message,
-        environment=ctx.environment.name,
+        environment=ctx.environment.name if environment is None else environment,
         remedy=remedy,
         status="certain" if certain else "unverified",
         basis="request" if ctx.after is None else "change",

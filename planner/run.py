@@ -64,12 +64,14 @@ def what_if(question: Question, rules: Sequence[Rule], progress: Callable[[str],
     )
     report(f"solving: what {situation.request.tool} would do")
     outcome = _what_would_happen(situation, solver)
+    report("solving: a new environment beside the old one")
+    new, elsewhere = _what_should_be_done(situation, solver)
     report("judging what the change would break")
     with work_folder(question.cache_dir) as work:
         sources = _sources(situation, question, work, report)
-        plan = _judged(situation, solver, outcome, rules, sources, created=question.created)
-    report("solving: a new environment beside the old one")
-    migration, elsewhere = _what_should_be_done(situation, solver, question.name)
+        records = new.records if new else ()
+        plan = _judged(situation, solver, outcome, rules, sources, new=records, created=question.created)
+    migration = _migration(situation, new, question.name) if new else None
     alternatives = _alternatives(situation, solver, outcome, elsewhere, report)
     return replace(
         plan,
@@ -157,9 +159,10 @@ def _judged(
     rules: Sequence[Rule],
     sources: Sources,
     *,
+    new: tuple[PackageRecord, ...],
     created: str,
 ) -> Plan:
-    """The plan but for its second question."""
+    """The plan but for what should be done instead; `new` are the packages of the new environment."""
     target, request = situation.target, situation.request
     after = outcome.records if isinstance(outcome, Solution) else None
     changes = _changes(situation, after)
@@ -183,6 +186,8 @@ def _judged(
             glibc=situation.host.virtual("__glibc"),
             this_machine=is_this_machine(situation.host),
         ),
+        surroundings=situation.surroundings,
+        new_environment=new,
     )
     findings, edges = judge.judge(rules, ctx, reached=fates.edges(ctx))
     return Plan(
@@ -203,7 +208,7 @@ def _judged(
         edges=edges,
         findings=findings,
         held_back=held_back(_asked(situation), after, partial(_candidates, situation)) if after is not None else (),
-        environments=environment_reports(situation.installation, target, changes, findings),
+        environments=environment_reports(situation.installation, target, changes, findings, situation.surroundings),
     )
 
 
@@ -263,14 +268,12 @@ def _alternatives(
     return Alternatives(near.complete and len(items) <= MOST, items[:MOST])
 
 
-def _what_should_be_done(
-    situation: Situation, solver: Solver, name: str | None
-) -> tuple[Migration | None, Alternatives]:
+def _what_should_be_done(situation: Situation, solver: Solver) -> tuple[Solution | None, Alternatives]:
     """The second question: a new environment that keeps everything requested, or the nearest one that has a solution."""
     specs = migrate.new_environment_specs(situation.target, situation.is_base, situation.request)
     outcome = _solve_new(situation, solver, specs)
     if isinstance(outcome, Solution):
-        return _migration(situation, outcome, name), Alternatives()
+        return outcome, Alternatives()
     asked = tuple(spec for spec in specs if spec in situation.request.specs)
     others = tuple(spec for spec in specs if spec not in asked)
     found = nearest_set(asked, others, lambda some: isinstance(_solve_new(situation, solver, some), Solution))
@@ -282,7 +285,7 @@ def _what_should_be_done(
         costs=tuple(sentence for _, sentence in found.lost),
         lost=tuple(spec_name(spec) for spec, _ in found.lost),
     )
-    return _migration(situation, outcome, name), Alternatives(complete=False, items=(item,))
+    return outcome, Alternatives(complete=False, items=(item,))
 
 
 def _solve_new(situation: Situation, solver: Solver, specs: tuple[str, ...]) -> SolveOutcome:

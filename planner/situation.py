@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from planner import channels, config, discover, host, load
 from planner.credentials import masked
 from planner.errors import BadSpec, ChannelError, InputError
 from planner.model import Environment, Host, Installation, Repodata, Request
+from planner.reach.notes import Places
+from planner.reach.read import read_surroundings
+from planner.reference import Surroundings
 from planner.solve.asked import DEPS_MODIFIERS, NOT_IN_MAMBA, SOLVER_OPTIONS, UPDATE_MODIFIERS
 from planner.spec_merge import merged
 from planner.specs import is_package_file
@@ -26,7 +29,7 @@ class Situation:
     """The inputs of one answer. `is_base` says that the target is the installation's root prefix.
 
     `channel_names` are the channels that specs name, each with the base URLs it stands for; `max_attempts` is conda's
-    own cap on its attempts, where the variable for it is set.
+    own cap on its attempts, where the variable for it is set. `surroundings` is what refers to the environments.
     """
 
     installation: Installation
@@ -38,11 +41,13 @@ class Situation:
     repodata: tuple[Repodata, ...]
     channel_names: tuple[tuple[str, tuple[str, ...]], ...] = ()
     max_attempts: int | None = None
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
 
 def read_situation(question: Question, progress: Callable[[str], None]) -> Situation:
     """Read what the question is about. Raises `InputError` and its kin for what cannot be used."""
     asked = _check_request(question, progress)
+    places = _places(question)
     root = discover.find_root(question.root, question.environ, question.home)
     settings = config.read_config(root, root, question.environ, question.home, question.tool)
     name, prefix = discover.resolve_environment(root, question.env, settings.envs_dirs, question.home)
@@ -91,7 +96,15 @@ def read_situation(question: Question, progress: Callable[[str], None]) -> Situa
         repodata,
         channel_names=_channel_names(question, target, settings),
         max_attempts=_max_attempts(question),
+        surroundings=read_surroundings(installation.environments, target, places, settings, progress),
     )
+
+
+def _places(question: Question) -> Places:
+    for folder in question.scan:
+        if not os.path.isdir(folder):
+            raise InputError(f"--scan {folder}: it is no folder that can be looked into")
+    return Places(question.environ, question.home, question.system, question.scan)
 
 
 def _check_request(question: Question, progress: Callable[[str], None]) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -58,6 +60,7 @@ class PackageTable(Strict):
     at_hand: bool = True
     timestamp: int | None = None
     track_features: str | None = None
+    size: int = 100_000
 
 
 class PipTable(Strict):
@@ -83,6 +86,18 @@ class EnvironmentTable(Strict):
     objects: dict[str, objects.ObjectTable] = {}
 
 
+class AroundTable(Strict):
+    """What lies around the environments; paths are relative to the scenario's folder, and so is `{here}` in texts."""
+
+    files: dict[str, str] = {}
+    links: dict[str, str] = {}
+    same_file: dict[str, str] = {}
+    environ: dict[str, str] = {}
+    scan: tuple[str, ...] = ()
+    running: tuple[str, ...] = ()
+    user_site: dict[str, tuple[PipTable, ...]] = {}
+
+
 class ChangeTable(Strict):
     environment: str = "base"
     install: tuple[str, ...] = ()
@@ -102,6 +117,7 @@ class FindingTable(Strict):
     status: Literal["certain", "unverified"] | None = None
     basis: Literal["change", "request"] | None = None
     predicts: Literal["load", "import", "run", "gone"] | None = None
+    environment: str | None = None
     pre_existing: bool = False
 
 
@@ -133,6 +149,7 @@ class Scenario(Strict):
     host: HostTable = HostTable()
     packages: dict[str, PackageTable] = {}
     environments: dict[str, EnvironmentTable] = {}
+    around: AroundTable = AroundTable()
     near_miss: tuple[str, ...] = ()
 
 
@@ -175,7 +192,14 @@ def _problems(scenario: Scenario) -> list[str]:
 
 def run(scenario: Scenario, folder: Path, *, offline: bool = True) -> Plan:
     """The plan for a scenario, written below `folder` and answered by the whole pipeline."""
-    return what_if(write(scenario, folder, offline=offline), RULES)
+    question = write(scenario, folder, offline=offline)
+    programs = [subprocess.Popen([folder / path, "60"], stdout=subprocess.DEVNULL) for path in scenario.around.running]
+    try:
+        return what_if(question, RULES)
+    finally:
+        for program in programs:
+            program.kill()
+            program.wait()
 
 
 def write(scenario: Scenario, folder: Path, *, offline: bool = True) -> Question:
@@ -192,6 +216,7 @@ def write(scenario: Scenario, folder: Path, *, offline: bool = True) -> Question
         if (table.objects or table.files) and table.at_hand:
             _write_cached(root / "pkgs" / dist, record(dist, table, scenario.host.subdir), table)
     (folder / "home").mkdir()
+    _write_around(folder, scenario.around)
     change = scenario.change
     operation = _operation(change)
     return Question(
@@ -211,7 +236,9 @@ def write(scenario: Scenario, folder: Path, *, offline: bool = True) -> Question
         cuda=scenario.host.cuda,
         driver=scenario.host.driver,
         glibc=scenario.host.glibc if scenario.host.subdir.startswith("linux-") else None,
-        environ={},
+        environ={name: _here(value, folder) for name, value in scenario.around.environ.items()},
+        scan=tuple(str(folder / place) for place in scenario.around.scan),
+        system=str(folder / "system"),
         home=str(folder / "home"),
         cache_dir=str(folder / "cache"),
         created=CREATED,
@@ -259,7 +286,7 @@ def record(dist: str, table: PackageTable, subdir: str) -> dict[str, Any]:
         "subdir": "noarch" if table.noarch else subdir,
         "sha256": digest,
         "md5": digest[:32],
-        "size": 100_000,
+        "size": table.size,
         "fn": f"{dist}.conda",
         **{key: value for key, value in optional.items() if value is not None},
     }
@@ -372,6 +399,29 @@ def _write_dist(site_packages: Path, dist: PipTable) -> None:
         objects.write(item, site_packages / path)
 
 
+def _write_around(folder: Path, around: AroundTable) -> None:
+    for path, text in around.files.items():
+        _touch(folder / path, _here(text, folder))
+    for path, target in around.links.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).unlink(missing_ok=True)
+        (folder / path).symlink_to(_here(target, folder))
+    for path, other in around.same_file.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).unlink(missing_ok=True)
+        (folder / path).hardlink_to(folder / other)
+    for path in around.running:
+        (folder / path).unlink(missing_ok=True)
+        shutil.copy(shutil.which("sleep") or "/bin/sleep", folder / path)
+    for python, dists in around.user_site.items():
+        for dist in dists:
+            _write_dist(folder / "home/.local/lib" / f"python{python}" / "site-packages", dist)
+
+
+def _here(text: str, folder: Path) -> str:
+    return text.replace("{here}", str(folder))
+
+
 def _touch(path: Path, text: str = "") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
@@ -407,13 +457,14 @@ def observed(plan: Plan, expected: ExpectedTable) -> dict[str, Any]:
         "findings": sorted(
             _describe(
                 rule=finding.rule,
-                subject=finding.subject,
+                subject=_short(finding.subject, plan),
+                environment=finding.environment,
                 severity=finding.severity.value,
                 status=finding.status,
                 basis=finding.basis,
                 predicts=finding.predicts,
                 pre_existing=finding.pre_existing,
-                like=_like(finding.rule, finding.subject, wanted),
+                like=_like(finding.rule, _short(finding.subject, plan), wanted),
             )
             for finding in plan.findings
         ),
@@ -429,6 +480,11 @@ def observed(plan: Plan, expected: ExpectedTable) -> dict[str, Any]:
     }
 
 
+def _short(subject: str, plan: Plan) -> str:
+    """A subject with paths relative to the scenario's folder."""
+    return subject.replace(f"{Path(plan.root).parent}/", "")
+
+
 def stated(expected: ExpectedTable, solver: str, names: set[str]) -> dict[str, Any]:
     """What is expected, in the form of `observed`; `names` are all environments but the target."""
     wanted = expectation(expected, solver)
@@ -440,6 +496,7 @@ def stated(expected: ExpectedTable, solver: str, names: set[str]) -> dict[str, A
             _describe(
                 rule=finding.rule,
                 subject=finding.subject,
+                environment=finding.environment,
                 severity=finding.severity,
                 status=finding.status,
                 basis=finding.basis,

@@ -161,7 +161,8 @@ def test_an_unreadable_record_makes_the_verdict_unknown_and_is_named(run, instal
 def test_rules_list_and_explain(run):
     listed = run("rules", "list")
     assert [line.split()[0] for line in listed.stdout.splitlines()] == [
-        "ABI001", "ABI002", "BASE001", "CHG001", "CHG002", "CHG003", "GPU001", "GPU005", "PIP001",
+        "ABI001", "ABI002", "BASE001", "BASE002", "BASE003", "CHG001", "CHG002", "CHG003", "ENV001", "ENV002", "ENV003",
+        "ENV004", "ENV005", "ENV006", "GPU001", "GPU005", "PIP001",
     ]  # fmt: skip
     assert run("rules").stdout == listed.stdout
     assert "What it checks" in run("rules", "explain", "pip001").stdout

@@ -4,6 +4,7 @@ import pytest
 
 from planner.isolation import environment_reports
 from planner.model import Environment, Finding, Installation, LoadProblem, PackageChange, PackageRecord, Severity
+from planner.reference import Surroundings
 
 
 def environment(name, prefix, python="3.10.1", **more):
@@ -26,7 +27,7 @@ def prefixes(tmp_path):
 
 
 def rows(base, other, changes=(CHANGE,), findings=()):
-    reports = environment_reports(Installation(base.prefix, (base, other)), base, changes, findings)
+    reports = environment_reports(Installation(base.prefix, (base, other)), base, changes, findings, Surroundings())
     return {row.name: row for row in reports}
 
 
@@ -75,5 +76,5 @@ def test_what_could_not_be_read_is_named_first(prefixes):
 def test_environments_that_could_not_be_listed_are_named_in_the_row_of_base(prefixes):
     base = environment("base", prefixes[0])
     problem = LoadProblem("/opt/conda/envs", "permission denied", "the environments in it are not in this report")
-    (row,) = environment_reports(Installation(base.prefix, (base,), (problem,)), base, (), ())
+    (row,) = environment_reports(Installation(base.prefix, (base,), (problem,)), base, (), (), Surroundings())
     assert row.evidence[0] == "/opt/conda/envs: permission denied; the environments in it are not in this report"

@@ -12,6 +12,7 @@ SOURCES = sorted([TOP / "cli.py", *(TOP / "planner").rglob("*.py"), *(TOP / "rul
 
 ALLOWED = {
     "networkx": {"planner/graph.py"},
+    "psutil": {"planner/reach/processes.py"},
     "click": {"cli.py"},
     "rich": {"planner/render/terminal.py"},
     "libmambapy": {"planner/solve/libmamba_worker.py"},
@@ -30,7 +31,7 @@ ALLOWED = {
     },
 }
 PURE = {"planner/model.py", "planner/errors.py", "planner/credentials.py", "planner/specs.py", "planner/spec_merge.py"}
-FOR_RULES = {"abi", "model", "rule", "versions", "pyabi", "flavour", "origin", "dists"}
+FOR_RULES = {"abi", "afterwards", "reference", "model", "rule", "versions", "pyabi", "flavour", "origin", "dists"}
 
 
 def imports(path, *, typing_too=True):

@@ -1,0 +1,152 @@
+"""What becomes of a path or a module of the target on this change, for those who name it from outside.
+
+Pure, and careful with what is not known: a package's future files are not known before they are fetched, so a path is
+called gone only where it is bound to the python that goes, or where its package leaves and nothing new comes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from planner.model import Evidence
+from planner.pyabi import meta_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from planner.model import PackageRecord, PipDist
+    from planner.reference import Reference
+    from planner.rule import RuleContext
+
+Fate: TypeAlias = Literal["gone", "moves", "stays"]
+# `bin/python3.9`, `bin/pydoc3.9`, `lib/python3.9/...`, `lib/libpython3.9.so.1.0`, `include/python3.9/...`
+_BOUND = re.compile(r"^(?:bin/(?:python|pydoc|idle|2to3-|pip)|lib/(?:lib)?python|include/python)(\d+\.\d+)(?!\d)")
+_SITE = re.compile(r"^lib/python[\d.]+t?/site-packages(?:/|$)")
+_PYTHON = re.compile(r"^(?:bin/python3?|python\.exe)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Afterwards:
+    """What becomes of a path: gone, moves (the same name starts another python), or stays; why, and how sure that is."""
+
+    fate: Fate
+    why: str = ""
+    certain: bool = True
+    evidence: tuple[Evidence, ...] = ()
+
+
+STAYS = Afterwards("stays")
+
+
+def python_leaves(ctx: RuleContext) -> bool:
+    """Whether the target has a python and none after the change."""
+    return ctx.after is not None and ctx.environment.python is not None and ctx.after_record("python") is None
+
+
+def python_goes(ctx: RuleContext) -> bool:
+    """Whether the python that is there now, as X.Y, is not there after the change."""
+    return ctx.python_minor_moves or python_leaves(ctx)
+
+
+def new_python(ctx: RuleContext) -> str:
+    """The python after the change, for a sentence."""
+    return f"python {ctx.python_minor_after}" if ctx.python_minor_after and not python_leaves(ctx) else "no python"
+
+
+def path_afterwards(ctx: RuleContext, path: str) -> Afterwards:
+    """What becomes of a path below the target's prefix; `path` empty: of the environment as a whole."""
+    if python_goes(ctx):
+        found = _with_python(ctx, path)
+        if found is not None:
+            return found
+    owner = _owner(ctx, path) if path else None
+    change = ctx.change(owner.name) if owner else None
+    if owner is None or change is None or change.action != "remove":
+        return STAYS
+    others_come = any(item.action == "install" for item in ctx.changes)
+    evidence = Evidence("metadata", meta_path(owner), f"{owner.label} owns {path}, and leaves")
+    return Afterwards("gone", f"its package {owner.name} leaves", not others_come, (evidence,))
+
+
+def _with_python(ctx: RuleContext, path: str) -> Afterwards | None:
+    before = ctx.python_minor_before
+    evidence = _python_evidence(ctx)
+    bound = _BOUND.match(path)
+    if bound and bound[1] == before:
+        if _SITE.match(path) and (path.endswith("site-packages") or _owner(ctx, path) is None):
+            why = f"what conda installed there leaves, and {new_python(ctx)} does not read it"
+            return Afterwards("moves", why, certain=True, evidence=evidence)
+        return Afterwards(
+            "gone", f"it belongs to python {before}, which is replaced by {new_python(ctx)}", evidence=evidence
+        )
+    if path and not _PYTHON.match(path):
+        return None
+    if python_leaves(ctx):
+        return Afterwards("gone" if path else "moves", f"python {before} leaves", evidence=evidence)
+    return Afterwards("moves", f"it starts {new_python(ctx)} instead of python {before}", evidence=evidence)
+
+
+def _python_evidence(ctx: RuleContext) -> tuple[Evidence, ...]:
+    record = ctx.before_record("python")
+    if record is None:
+        return ()
+    after = ctx.after_record("python")
+    what = f"{record.label} is replaced by {after.label}" if after else f"{record.label} would be gone"
+    return (Evidence("metadata", meta_path(record), what),)
+
+
+def _owner(ctx: RuleContext, path: str) -> PackageRecord | None:
+    """The installed package that owns a path, or a folder; None where no path list names it."""
+    if not any(change.before is not None for change in ctx.changes):
+        return None
+    for record in ctx.environment.records:
+        if path in ctx.files(record).paths:
+            return record
+    return None
+
+
+def lost_modules(ctx: RuleContext, names: Iterable[str]) -> tuple[tuple[str, Evidence], ...]:
+    """Those of the top-level modules `names` that python finds now and would not find then, each with what shows it.
+
+    A name that no distribution is known to bring (the standard library's, say) is not among them, nor one that a package
+    of that name still brings.
+    """
+    return tuple((name, where) for name in names if (where := _lost(ctx, name)) is not None)
+
+
+def _lost(ctx: RuleContext, name: str) -> Evidence | None:
+    gone = None
+    for dist, site in _providers(ctx, name):
+        where = f"{site}/{dist.metadata_path}" if site else dist.metadata_path
+        if dist.owner is not None:
+            change = ctx.change(dist.owner)
+            if change is None or change.action != "remove":
+                return None
+            gone = Evidence("metadata", where, f"{dist.owner} brings {name}, and leaves")
+        elif not python_goes(ctx) or (ctx.on_windows and not site):
+            return None
+        else:
+            gone = Evidence("file", where, f"brings {name}, in a folder that {new_python(ctx)} does not read")
+    if gone is None or ctx.after_record(name) is not None or ctx.after_record(name.replace("_", "-")) is not None:
+        return None
+    later = ctx.surroundings.user_site(ctx.python_minor_after) if python_goes(ctx) else None
+    return None if later and any(name in dist.top_level for dist in later.dists) else gone
+
+
+def _providers(ctx: RuleContext, name: str) -> Iterator[tuple[PipDist, str]]:
+    """The distributions that bring a module to the target's python as it is; with the user's folder where it is that."""
+    before = ctx.python_minor_before
+    for dist in ctx.environment.dists:
+        if name in dist.top_level and (dist.python is None or dist.python.rstrip("t") == before):
+            yield dist, ""
+    site = None if ctx.surroundings.user_site_off else ctx.surroundings.user_site(before)
+    for dist in site.dists if site else ():
+        if name in dist.top_level and site is not None:
+            yield dist, site.path.removesuffix(f"/{dist.location}")
+
+
+def evidence_of(reference: Reference) -> Evidence:
+    """Where the reference itself stands, and what it says."""
+    return Evidence("file", reference.where, reference.text)

@@ -1,0 +1,86 @@
+"""Jupyter's kernelspecs: which python a kernel starts, with which module, and the variables it sets for it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from planner.reach.scripts import named_program
+from planner.reach.settings import of_variable
+from planner.reference import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from planner.reach.notes import Notes, Places, Prefixes
+
+_NOT_KNOWN = "which python this kernel starts is not known"
+
+
+def kernels(environments: Sequence[tuple[str, str]], prefixes: Prefixes, places: Places, notes: Notes) -> None:
+    """Those of the user, of the system, and of every environment, that start another environment's program."""
+    for folder, holder in _folders(environments, places):
+        for entry in notes.entries(folder, "which kernels there are is not known"):
+            path = os.path.join(entry.path, "kernel.json")
+            if not os.path.lexists(path):
+                continue
+            notes.looked[holder or "", "kernelspecs"] += 1
+            _kernel(path, holder, prefixes, notes)
+
+
+def _folders(environments: Sequence[tuple[str, str]], places: Places) -> Iterator[tuple[str, str | None]]:
+    for _, prefix in environments:
+        yield os.path.join(prefix, "share", "jupyter", "kernels"), prefix
+    data = places.environ.get("JUPYTER_DATA_DIR", "")
+    own = [
+        os.path.join(places.home, ".local", "share", "jupyter"),
+        os.path.join(places.home, ".jupyter"),
+        os.path.join(places.home, "Library", "Jupyter"),
+        *(folder for folder in (data, *places.environ.get("JUPYTER_PATH", "").split(os.pathsep)) if folder),
+        places.at("usr/local/share/jupyter"),
+        places.at("usr/share/jupyter"),
+    ]
+    for folder in dict.fromkeys(own):
+        yield os.path.join(folder, "kernels"), None
+
+
+def _kernel(path: str, holder: str | None, prefixes: Prefixes, notes: Notes) -> None:
+    text = notes.text(path, _NOT_KNOWN)
+    if text is None:
+        return
+    try:
+        spec: Any = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        spec = None
+    argv = spec.get("argv") if isinstance(spec, dict) else None
+    if not isinstance(argv, list) or not argv or not all(isinstance(word, str) for word in argv):
+        notes.problem(path, "it is no kernelspec: it has no argv", _NOT_KNOWN)
+        return
+    found = prefixes.locate(argv[0])
+    applies_to = found[0] if found is not None else holder
+    variables = spec.get("env")
+    if isinstance(variables, dict):
+        for name, value in sorted(variables.items()):
+            if isinstance(value, str):
+                notes.settings += of_variable(name, value, path, 0, "kernel", prefixes, applies_to)
+    if found is None or found[0] == holder:
+        return
+    prefix, below = found
+    interpreter, modules = named_program(prefix, below, prefixes)
+    if "-m" in argv[1:-1]:
+        modules = (argv[argv.index("-m") + 1].partition(".")[0],)
+    notes.references.append(
+        Reference(
+            "kernel",
+            path,
+            prefix,
+            below,
+            f"argv: {' '.join(argv)}",
+            holder=holder,
+            interpreter=interpreter or below,
+            modules=modules,
+            broken=not os.path.exists(os.path.join(prefix, below)),
+        )
+    )

@@ -1,0 +1,131 @@
+"""What the readers share: which paths are whose, what could not be read, and how much was looked at.
+
+Everything that is looked at is others' property and may be anything: only regular files of a sensible size are opened
+(`planner.files`), links are read and not followed, and every walk has an end.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from planner.files import read_bytes, reason
+from planner.model import LoadProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from planner.reference import Reference, Setting
+
+SMALL = 1024 * 1024  # bytes; a text that a person wrote to start something is smaller
+_REST = r"[^\s\"'`;:,|&<>(){}\[\]$\\*?\0]*"
+_HOME = re.compile(r"(?<![\w./])(?:~|\$HOME|\$\{HOME\})(?=/)")
+_MOST_PROBLEMS = 200
+_NOT_OWN = ("envs", "pkgs")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where to look: everything that is this user's or this machine's, and not an environment's.
+
+    `system` is the folder in which `etc`, `usr` and `var` lie: `/`, or the root of an image that is mounted somewhere.
+    """
+
+    environ: Mapping[str, str]
+    home: str
+    system: str = os.sep
+    scan: tuple[str, ...] = ()
+
+    def at(self, path: str) -> str:
+        """A path of the system, `etc/crontab` say."""
+        return os.path.join(self.system, path)
+
+
+@dataclass(slots=True)
+class Notes:
+    """What the readers leave: findings, what could not be read, and what was looked at in each environment."""
+
+    references: list[Reference] = field(default_factory=list)
+    settings: list[Setting] = field(default_factory=list)
+    problems: list[LoadProblem] = field(default_factory=list)
+    looked: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def problem(self, path: str, what: str, consequence: str) -> None:
+        """Keep what could not be read, the first few hundred of them."""
+        if len(self.problems) < _MOST_PROBLEMS:
+            self.problems.append(LoadProblem(path, what, consequence))
+
+    def text(self, path: str, consequence: str, limit: int = SMALL) -> str | None:
+        """The text of a regular file; None when there is none or it cannot be read, which is then noted."""
+        try:
+            return read_bytes(path, limit).decode("utf-8", "replace")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError) as error:
+            what = reason(error) if isinstance(error, OSError) else str(error)
+            self.problem(path, what, consequence)
+            return None
+
+    def entries(self, folder: str, consequence: str) -> list[os.DirEntry[str]]:
+        """What lies in a folder, by name; nothing where there is none or it cannot be listed, which is then noted."""
+        try:
+            with os.scandir(folder) as found:
+                return sorted(found, key=lambda entry: entry.name)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except (OSError, ValueError) as error:
+            what = reason(error) if isinstance(error, OSError) else str(error)
+            self.problem(folder, what, consequence)
+            return []
+
+
+class Prefixes:
+    """Which path belongs to which environment, however its prefix is spelled."""
+
+    def __init__(self, environments: Iterable[tuple[str, str]], home: str = "") -> None:
+        self.named = dict(environments)
+        spelled = {}
+        for prefix in self.named.values():
+            spelled[os.path.realpath(prefix)] = prefix
+            spelled[os.path.abspath(prefix)] = prefix
+        # The longest first: an environment that lies in another one is itself.
+        self._spelled = dict(sorted(spelled.items(), key=lambda item: (-len(item[0]), item[0])))
+        self._home = home
+        alternatives = "|".join(re.escape(path) for path in self._spelled) or r"(?!)"
+        self._mention = re.compile(rf"(?<![\w./~-])({alternatives})(?![\w.-])({_REST})")
+
+    def locate(self, path: str) -> tuple[str, str] | None:
+        """The environment's prefix and the path below it; None for what is in none, or in a package cache."""
+        if not os.path.isabs(path):
+            return None
+        path = os.path.normpath(path)
+        found = self._lexical(path)
+        if found is None:
+            folder, name = os.path.split(path)
+            found = self._lexical(os.path.join(os.path.realpath(folder), name))
+        return found
+
+    def _lexical(self, path: str) -> tuple[str, str] | None:
+        for spelled, prefix in self._spelled.items():
+            if path == spelled:
+                return prefix, ""
+            if path.startswith(spelled + os.sep):
+                below = path[len(spelled) + 1 :].replace(os.sep, "/")
+                return None if below.split("/", 1)[0] in _NOT_OWN else (prefix, below)
+        return None
+
+    def mentions(self, text: str) -> Iterator[tuple[str, str]]:
+        """Every environment's path that stands in a text: prefix and path below it, each once."""
+        seen = set()
+        for match in self._mention.finditer(self.expanded(text)):
+            found = self.locate(match[1] + match[2].rstrip(".,/"))
+            if found is not None and found not in seen:
+                seen.add(found)
+                yield found
+
+    def expanded(self, text: str) -> str:
+        """The text with the home written out where it says `~/` or `$HOME/`."""
+        return _HOME.sub(lambda _match: self._home, text) if self._home else text

@@ -1,0 +1,136 @@
+"""What starts by itself: systemd units, cron tables, and job scripts in the folders that `--scan` names."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from planner.reach.scripts import imports_of, named_program
+from planner.reach.settings import activated, of_line
+from planner.reach.walk import walk
+from planner.reference import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from planner.reach.notes import Notes, Places, Prefixes
+    from planner.reference import ReferenceKind
+
+_UNIT_FOLDERS = ("etc/systemd/system", "etc/systemd/user", "usr/local/lib/systemd/system", "usr/lib/systemd/system")
+_UNITS = (".service", ".timer", ".socket", ".path", ".conf")
+_CRON_FILES = ("etc/crontab", "etc/anacrontab")
+_CRON_FOLDERS = ("etc/cron.d", "etc/cron.hourly", "etc/cron.daily", "etc/cron.weekly", "etc/cron.monthly")
+_SPOOLS = ("var/spool/cron/crontabs", "var/spool/cron/tabs", "var/spool/cron")
+_SCRIPTS = frozenset(
+    {"", ".bash", ".cron", ".csh", ".cfg", ".conf", ".env", ".fish", ".job", ".ksh", ".lsf", ".pbs", ".py", ".sbatch"}
+    | {".service", ".sge", ".sh", ".slurm", ".sub", ".timer", ".toml", ".yaml", ".yml", ".zsh"}
+)
+_NOT_KNOWN = "what it starts is not known"
+_MODULE = re.compile(r"\s-m\s+([A-Za-z_]\w*)")
+_PYTHON_SCRIPT = re.compile(r"\s(/[^\s\"';|&]+\.py)\b")
+_DEEP, _MOST = 64, 100_000
+_JOB = 256 * 1024  # bytes
+
+
+def services(prefixes: Prefixes, places: Places, notes: Notes) -> None:
+    """Units and cron tables of the system and of this user."""
+    user = os.path.join(places.home, ".config", "systemd", "user")
+    for folder in (user, *(places.at(name) for name in _UNIT_FOLDERS)):
+        for path in _units(folder, notes):
+            _read(path, "unit", prefixes, notes)
+    for path in (places.at(name) for name in _CRON_FILES):
+        _read(path, "cron", prefixes, notes)
+    seen = set()
+    for folder in (places.at(name) for name in (*_CRON_FOLDERS, *_SPOOLS)):
+        for entry in notes.entries(folder, "which jobs cron starts is not known"):
+            if entry.path not in seen and entry.is_file(follow_symlinks=False):
+                seen.add(entry.path)
+                _read(entry.path, "cron", prefixes, notes)
+
+
+def jobs(prefixes: Prefixes, places: Places, notes: Notes) -> None:
+    """Small texts in the `--scan` folders that name or activate an environment."""
+    for top in places.scan:
+        for _, entries in walk(os.path.abspath(top), notes, depth=_DEEP, most=_MOST):
+            for entry in entries:
+                ending = os.path.splitext(entry.name)[1].lower()
+                if ending in _SCRIPTS and entry.name != "pyvenv.cfg" and _is_small(entry):
+                    _read(entry.path, "job", prefixes, notes)
+
+
+def _units(folder: str, notes: Notes) -> Iterator[str]:
+    """Units and the drop-ins beside them. Links are aliases of units that lie in one of these folders themselves."""
+    for entry in notes.entries(folder, "which units there are is not known"):
+        if entry.is_symlink():
+            continue
+        if entry.name.endswith(".d") and entry.is_dir(follow_symlinks=False):
+            yield from (inner.path for inner in notes.entries(entry.path, _NOT_KNOWN) if inner.name.endswith(".conf"))
+        elif entry.name.endswith(_UNITS):
+            yield entry.path
+
+
+def _is_small(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_size <= _JOB
+    except OSError:
+        return False
+
+
+def _read(path: str, kind: ReferenceKind, prefixes: Prefixes, notes: Notes) -> None:
+    """Every environment that a file names or activates, once for each place below it."""
+    text = notes.text(path, _NOT_KNOWN)
+    if text is None or "\0" in text[:1024]:
+        return
+    located = prefixes.locate(path)
+    holder = located[0] if located else None
+    seen: set[tuple[str, str]] = set()
+    for number, line in enumerate(text.splitlines(), start=1):
+        stripped = line.strip()
+        first = number == 1 and stripped.startswith("#!")
+        if not first and stripped.startswith(("#", ";")):
+            continue
+        if kind != "job":
+            notes.settings += of_line(line, path, number, "service", prefixes, None)
+        named = [*prefixes.mentions(line), *((prefix, "") for prefix in activated(line, prefixes))]
+        for prefix, below in named:
+            if (prefix, below) in seen or prefix == holder:
+                continue
+            seen.add((prefix, below))
+            notes.references.append(_reference(path, kind, prefix, below, stripped, number, holder, prefixes))
+
+
+def _reference(
+    path: str,
+    kind: ReferenceKind,
+    prefix: str,
+    below: str,
+    line: str,
+    number: int,
+    holder: str | None,
+    prefixes: Prefixes,
+) -> Reference:
+    interpreter, modules = named_program(prefix, below, prefixes) if below else ("", ())
+    if os.path.basename(below).startswith("python"):
+        interpreter, modules = below, _started(line) or (imports_of(path) if line.startswith("#!") else ())
+    return Reference(
+        kind,
+        path,
+        prefix,
+        below,
+        line,
+        line=number,
+        holder=holder,
+        interpreter=interpreter,
+        modules=modules,
+        broken=not os.path.lexists(os.path.join(prefix, below)),
+    )
+
+
+def _started(line: str) -> tuple[str, ...]:
+    """The modules that python needs at once when it is started as the line says: `-m MODULE`, or a script's imports."""
+    module = _MODULE.search(line)
+    if module:
+        return (module[1],)
+    script = _PYTHON_SCRIPT.search(line)
+    return imports_of(script[1]) if script else ()

@@ -1,0 +1,150 @@
+"""ENV005 outside-reference: something outside the environment refers to what changes in it.
+
+What it checks:
+    Kernelspecs, first lines of scripts and links in `bin` folders, systemd units, cron tables, job scripts in `--scan`
+    folders, `.pth` files and editable installs, and stacked activation, which name the environment that changes.
+
+Why it matters:
+    Whoever wrote them is not asked before the change and finds out when the job does not run. conda knows of none of them.
+
+How it decides:
+    What they name is gone when it is bound to the python that goes (`bin/python3.10`, `lib/python3.10`), or when its package
+    leaves and no new one comes: a block. It is a block too where the program starts, but a module that it imports at once
+    is lost: `-m ipykernel_launcher` of an ipykernel that pip installed, or the imports of a script. A warning where
+    the same name starts another python. Nothing is said of what names packages that merely get a newer build.
+
+Evidence and limits:
+    The line itself, with its number. Scripts are read, not run; of their imports only those count that stand at the top,
+    under no condition. Unverified: a path whose package leaves while new packages come, which may bring it again. Looked
+    for in the usual places of this machine and this user, and in `--scan` folders.
+
+Example:
+    ~/.local/share/jupyter/kernels/base/kernel.json starts /opt/conda/bin/python3.10; base moves to python 3.11.
+
+What to do:
+    Let it name an environment of its own that nobody changes; for a kernelspec, install it anew from there.
+
+References:
+    Jupyter's kernelspec format; systemd.unit(5); crontab(5); CPython's site module (.pth).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from planner.afterwards import (
+    STAYS,
+    Afterwards,
+    evidence_of,
+    lost_modules,
+    new_python,
+    path_afterwards,
+    python_goes,
+)
+from planner.model import Severity
+from planner.rule import Rule, finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from planner.model import Evidence, Finding
+    from planner.reference import Reference
+    from planner.rule import RuleContext
+
+_WORDS = {
+    "activation": "the script",
+    "cron": "the cron table",
+    "editable": "the editable install",
+    "job": "the script",
+    "kernel": "the kernelspec",
+    "link": "the link",
+    "path-file": "the path file",
+    "shebang": "the script",
+    "stack": "stacked activation in",
+    "unit": "the unit",
+}
+_REMEDIES = {
+    "editable": "install it again in editable mode from a folder that stays",
+    "kernel": "install the kernelspec again, from an environment that stays",
+    "link": "let the link lead to an environment that stays",
+    "path-file": "take the line out, and install what is needed where it is used",
+    "stack": "do not stack environments on one that changes",
+}
+_RUN = frozenset({"cron", "job", "kernel", "link", "shebang", "unit"})
+
+
+def check(ctx: RuleContext) -> Iterator[Finding]:
+    """One finding for each place that names what changes."""
+    for reference in ctx.surroundings.to(ctx.environment.prefix):
+        if reference.kind == "virtualenv":
+            continue
+        if reference.broken:
+            yield _finding(ctx, reference, "which is not there", Severity.WARN, pre_existing=True)
+            continue
+        yield from _judged(ctx, reference)
+
+
+def _judged(ctx: RuleContext, reference: Reference) -> Iterator[Finding]:
+    then = path_afterwards(ctx, reference.path)
+    by = path_afterwards(ctx, reference.interpreter) if reference.interpreter else STAYS
+    if then.fate == "gone":
+        yield _finding(ctx, reference, f"which would be gone: {then.why}", Severity.BLOCK, then)
+        return
+    if by.fate == "gone":
+        named = f"{reference.prefix}/{reference.interpreter}"
+        text = f"which {named} runs, and that would be gone: {by.why}"
+        yield _finding(ctx, reference, text, Severity.BLOCK, by)
+        return
+    lost = lost_modules(ctx, reference.modules) if reference.kind in _RUN else ()
+    if lost:
+        names = ", ".join(name for name, _ in lost)
+        text = f"which would start, and not find {names}"
+        yield _finding(ctx, reference, text, Severity.BLOCK, by, evidence=[where for _, where in lost])
+    elif then.fate == "moves" or (by.fate == "moves" and python_goes(ctx)):
+        text = then.why or by.why
+        if reference.kind == "stack":
+            text = f"whose programs stay on PATH behind the others, and would be those of {new_python(ctx)}"
+        elif not reference.path:
+            text = f"which would have {new_python(ctx)}"
+        elif then.fate != "moves":
+            text = f"which would be run by {new_python(ctx)}"
+        else:
+            text = f"and {text}"
+        yield _finding(ctx, reference, text, Severity.WARN, then if then.fate == "moves" else by)
+
+
+def _finding(
+    ctx: RuleContext,
+    reference: Reference,
+    text: str,
+    severity: Severity,
+    then: Afterwards = STAYS,
+    *,
+    evidence: list[Evidence] | None = None,
+    pre_existing: bool = False,
+) -> Finding:
+    names = {environment.prefix: environment.name for environment in ctx.installation.environments}
+    whole = f"{reference.prefix}/{reference.path}" if reference.path else f"the environment {reference.prefix}"
+    runs = severity is Severity.BLOCK and reference.kind in _RUN
+    return finding(
+        ctx,
+        "ENV005",
+        severity,
+        f"file:{reference.source}",
+        f"{_WORDS[reference.kind]} {reference.source} names {whole}, {text}",
+        _REMEDIES.get(reference.kind, "let it name an environment that stays"),
+        predicts="run" if runs else None,
+        certain=then.certain,
+        evidence=(evidence_of(reference), *(evidence or ()), *then.evidence),
+        pre_existing=pre_existing,
+        environment=names.get(reference.holder or ""),
+    )
+
+
+RULE = Rule(
+    id="ENV005",
+    name="outside-reference",
+    title="Something outside the environment refers to what changes in it",
+    severity=Severity.WARN,
+    check=check,
+)

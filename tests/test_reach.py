@@ -1,0 +1,319 @@
+"""What refers to an environment, read from real files: exactly what is there, whatever else lies beside it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from planner.config import Config
+from planner.load import load_environment
+from planner.reach import processes as reach_processes
+from planner.reach import services as reach_services
+from planner.reach.notes import Notes, Places, Prefixes
+from planner.reach.read import read_surroundings
+from planner.reach.scripts import imports_of, interpreter_of
+from planner.reach.settings import activated
+from planner.reach.walk import walk
+from planner.render.view import build_view
+from planner.run import what_if
+from rules import RULES
+from tests import scenario as harness
+
+LEAKY = harness.FOLDER / "isolation" / "every-leak-and-its-twin.toml"
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """A home, a system and two prefixes, empty but for their conda-meta."""
+    for name in ("home", "system", "conda/conda-meta", "conda/envs/x/conda-meta", "conda/bin", "conda/envs/x/bin"):
+        (tmp_path / name).mkdir(parents=True)
+    return tmp_path
+
+
+def read(machine, scan=(), **environ):
+    pairs = [("base", str(machine / "conda")), ("x", str(machine / "conda/envs/x"))]
+    environments = [load_environment(*pair) for pair in pairs]
+    places = Places(environ, str(machine / "home"), str(machine / "system"), tuple(map(str, scan)))
+    return read_surroundings(environments, environments[0], places, Config(), lambda _text: None)
+
+
+def write(path, text="", *, mode=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    if mode is not None:
+        path.chmod(mode)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("{root}/bin/python3.10 -m x", [("base", "bin/python3.10")]),
+        ("PATH={root}/bin:/usr/bin", [("base", "bin")]),
+        ("'{root}/envs/x/bin/python',", [("x", "bin/python")]),
+        ("cd {root}", [("base", "")]),
+        ("~/conda2/bin/python", []),
+        ("$HOME/../conda/bin/python", []),
+        ("{root}2/bin/python {root}.old/bin/python {root}-x/bin", []),
+        ("/mnt{root}/bin/python", []),
+        ("{root}/envs/gone/bin/python {root}/pkgs/x/bin/python", []),
+    ],
+)
+def test_a_text_names_a_path_only_when_it_does(machine, text, named):
+    pairs = [("base", str(machine / "conda")), ("x", str(machine / "conda/envs/x"))]
+    prefixes = Prefixes(pairs, str(machine / "home"))
+    names = {prefix: name for name, prefix in pairs}
+    found = list(prefixes.mentions(text.replace("{root}", str(machine / "conda"))))
+    assert [(names[prefix], path) for prefix, path in found] == named
+
+
+def test_a_prefix_is_known_by_its_other_spelling_too(machine):
+    (machine / "opt").symlink_to(machine / "conda")
+    prefixes = Prefixes([("base", str(machine / "opt"))])
+    assert prefixes.locate(str(machine / "conda/bin/python")) == (str(machine / "opt"), "bin/python")
+    assert prefixes.locate(str(machine / "opt/bin/../bin/python")) == (str(machine / "opt"), "bin/python")
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("conda activate x", ["x"]),
+        ("source /opt/conda/bin/activate x && python a.py", ["x"]),
+        (". activate x", ["x"]),
+        ("conda run -n x python a.py", ["x"]),
+        ("mamba run --no-capture-output --name=x python", ["x"]),
+        ("micromamba run -p {root}/envs/x python", ["x"]),
+        ("conda activate y", []),
+        ("conda deactivate x", []),
+        ("echo activate x", []),
+    ],
+)
+def test_environments_that_a_script_activates(machine, line, names):
+    pairs = [("base", str(machine / "conda")), ("x", str(machine / "conda/envs/x"))]
+    prefixes = Prefixes(pairs)
+    known = {prefix: name for name, prefix in pairs}
+    assert [known[prefix] for prefix in activated(line.replace("{root}", str(machine / "conda")), prefixes)] == names
+
+
+@pytest.mark.parametrize(
+    ("text", "interpreter"),
+    [
+        ("#!/opt/conda/bin/python\nimport x", "/opt/conda/bin/python"),
+        ("#! /opt/conda/bin/python -s", "/opt/conda/bin/python"),
+        ("#!/bin/sh\n'''exec' \"/opt/with blanks/bin/python\" \"$0\" \"$@\"\n' '''", "/opt/with blanks/bin/python"),
+        ("#!/bin/sh\n'''exec' /opt/long/bin/python \"$0\" \"$@\"\n' '''", "/opt/long/bin/python"),
+        ("#!/usr/bin/env python", None),
+        ("\x7fELF", None),
+        ("#!", None),
+        ("#!python", None),
+    ],
+)
+def test_the_interpreter_of_a_script(text, interpreter):
+    assert interpreter_of(text) == interpreter
+
+
+def test_only_imports_under_no_condition_count(tmp_path):
+    script = write(
+        tmp_path / "x",
+        'import os, numpy.linalg\nfrom scipy import stats\nfrom . import y\n"""\nimport text\n"""\n'
+        "try:\n    import rich\nexcept ImportError:\n    pass\nif x:\n    import pandas\ndef f():\n    import torch\n",
+    )
+    assert imports_of(str(script)) == ("numpy", "os", "scipy")
+    assert imports_of(str(write(tmp_path / "sh", "#!/bin/sh\nexit 1\n"))) == ()
+    assert imports_of(str(write(tmp_path / "deep", "(" * 60_000))) == ()
+
+
+def test_links_in_a_circle_lead_nowhere(machine):
+    bin_ = machine / "home/.local/bin"
+    bin_.mkdir(parents=True)
+    (bin_ / "a").symlink_to("b")
+    (bin_ / "b").symlink_to("a")
+    (bin_ / "self").symlink_to("self")
+    (bin_ / "through").symlink_to("next")
+    (bin_ / "next").symlink_to(machine / "conda/bin/python3.10")
+    found = read(machine).references
+    assert {(Path(item.source).name, item.path, item.broken) for item in found} == {
+        ("next", "bin/python3.10", True),
+        ("through", "bin/python3.10", True),
+    }
+
+
+def test_a_virtual_environment_of_a_system_python_refers_to_none(machine):
+    write(machine / "system/srv/a/pyvenv.cfg", "home = /usr/bin\nversion = 3.10.1\n")
+    write(machine / "system/srv/b/pyvenv.cfg", f"home = {machine}/conda/bin\nversion = 3.10.1\n")
+    write(machine / "system/srv/c/pyvenv.cfg", "\0" * 100)
+    write(machine / "system/srv/d/pyvenv.cfg", "nothing")
+    (found,) = read(machine).references
+    assert (found.source, found.prefix, found.path, found.python, found.broken) == (
+        str(machine / "system/srv/b"),
+        str(machine / "conda"),
+        "bin",
+        "3.10",
+        True,
+    )
+
+
+def test_a_real_virtual_environment_is_read_as_what_it_is(machine):
+    """`python -m venv` itself makes it, from a link that stands for base's python."""
+    python = machine / "conda/bin/python3"
+    python.symlink_to(os.path.realpath(sys.executable))
+    for copied in ("--symlinks", "--copies"):
+        subprocess.run([python, "-m", "venv", "--without-pip", copied, machine / "system/srv" / copied[2:]], check=True)
+    found = {Path(item.source).name: item for item in read(machine).references if item.kind == "virtualenv"}
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    if "symlinks" not in found:
+        pytest.skip("this python makes virtual environments from where its link leads")
+    assert (found["symlinks"].interpreter, found["symlinks"].python) == ("bin/python3", version)
+    assert (found["copies"].interpreter, found["copies"].python) == ("", version)
+
+
+def test_variables_are_found_where_they_are_set(machine):
+    conda = machine / "conda"
+    write(conda / "conda-meta/state", json.dumps({"env_vars": {"PYTHONHOME": str(conda), "OTHER": "x"}}))
+    write(conda / "envs/x/etc/conda/activate.d/a.sh", 'export LD_LIBRARY_PATH="$CONDA_PREFIX/lib:/usr/lib"\n')
+    write(machine / "home/.bashrc", "# export PYTHONPATH=/no\nexport PYTHONPATH=~/src:$PYTHONPATH; echo\n")
+    write(machine / "home/.cshrc", "setenv PYTHONPATH /srv/lib\n")
+    write(machine / "system/etc/environment", "LD_PRELOAD=/usr/lib/libjemalloc.so.2\n")
+    found = read(machine, PYTHONPATH="/from/environ").settings
+    assert [(item.variable, item.entry, item.scope, item.line) for item in found] == [
+        ("PYTHONHOME", str(conda), "environment", 0),
+        ("LD_LIBRARY_PATH", str(conda / "envs/x/lib"), "environment", 1),
+        ("LD_LIBRARY_PATH", "/usr/lib", "environment", 1),
+        ("PYTHONPATH", str(machine / "home/src"), "shell", 2),
+        ("PYTHONPATH", "/srv/lib", "shell", 1),
+        ("LD_PRELOAD", "/usr/lib/libjemalloc.so.2", "shell", 1),
+        ("PYTHONPATH", "/from/environ", "process", 0),
+    ]
+    assert found[1].prefix == str(conda / "envs/x")
+    assert found[1].applies_to == str(conda / "envs/x")
+
+
+def test_processes_that_run_from_an_environment(machine):
+    program = machine / "conda/envs/x/bin/sleeper"
+    program.write_bytes(Path("/bin/sleep").read_bytes())
+    program.chmod(0o755)
+    prefixes = Prefixes([("base", str(machine / "conda")), ("x", str(machine / "conda/envs/x"))])
+    with subprocess.Popen([program, "60"]) as running:
+        try:
+            found = reach_processes.processes(prefixes)
+        finally:
+            running.kill()
+    assert [(item.pid, item.prefix, item.path) for item in found] == [
+        (running.pid, str(machine / "conda/envs/x"), str(program))
+    ]
+
+
+def test_a_walk_ends_however_much_there_is(tmp_path):
+    for number in range(300):
+        write(tmp_path / f"d{number:03}" / "file")
+    (tmp_path / "d000/loop").symlink_to(tmp_path)
+    notes = Notes()
+    folders = [folder for folder, _ in walk(str(tmp_path), notes, depth=9, most=350)]
+    assert 2 <= len(folders) < 60
+    assert [problem.what for problem in notes.problems] == ["it holds more than 350 files"]
+    whole = Notes()
+    assert len(list(walk(str(tmp_path), whole, depth=9, most=10_000))) == 301
+    assert not whole.problems
+
+
+def hostile(here):
+    """Everything that a tree can hold to annoy a reader."""
+    evil = "\x1b[31mred\nExecStart={here}/root/bin/python3.10\n"
+    kernels = here / "home/.local/share/jupyter/kernels"
+    for name in ("fifo", "folder", "cut", "list", "deep", f"name{evil.replace('/', '-')[:60]}"):
+        (kernels / name).mkdir(parents=True)
+    os.mkfifo(kernels / "fifo/kernel.json")
+    (kernels / "folder/kernel.json").mkdir()
+    write(kernels / "cut/kernel.json", '{"argv": ["')
+    write(kernels / "list/kernel.json", "[]")
+    write(kernels / "deep/kernel.json", "[" * 100_000)
+    (kernels / "loop").symlink_to("loop")
+    bin_ = here / "home/.local/bin"
+    marker = here / "executed"
+    write(
+        bin_ / "evil\x1b[2J\nname", f"#!{here}/root/bin/python3.10\nimport os\nopen({str(marker)!r}, 'w')\n", mode=0o755
+    )
+    write(here / "root/bin/python", f"#!/bin/sh\ntouch {marker}\n", mode=0o755)
+    write(
+        here / "root/etc/conda/activate.d/run.sh", f"touch {marker}\nexport PYTHONPATH=$(touch {marker})\n", mode=0o755
+    )
+    write(here / "root/envs/clean/lib/python3.10/site-packages/a.pth", f"import os; open({str(marker)!r}, 'w')\n")
+    os.mkfifo(bin_ / "pipe")
+    os.mkfifo(here / "root/etc/conda/activate.d/pipe.sh")
+    os.mkfifo(here / "root/envs/clean/lib/python3.10/site-packages/pipe.pth")
+    for folder in ("system/srv", "jobs", "home"):
+        (here / folder / "up").symlink_to("..")
+        (here / folder / "a" / "b").mkdir(parents=True)
+        (here / folder / "a" / "b" / "top").symlink_to(here)
+    os.mkfifo(here / "system/srv/a/pyvenv.cfg")
+    os.mkfifo(here / "jobs/pipe.sh")
+    (here / "jobs/binary.sh").write_bytes(os.urandom(5000))
+    write(here / "jobs/huge.sh", "x" * 2_000_000)
+    write(here / "system/etc/cron.d/long", f"{'x' * 500_000} {here}/root/bin/python3.10\n")
+    return marker
+
+
+def test_a_hostile_tree_neither_hangs_nor_crashes_nor_runs(tmp_path, state_of):
+    case = replace_around(harness.load(LEAKY))
+    question = harness.write(case, tmp_path)
+    marker = hostile(tmp_path)
+    before = state_of(tmp_path / "root", tmp_path / "home", tmp_path / "jobs", tmp_path / "system")
+    started = time.monotonic()
+    plan = what_if(question, RULES)
+    assert time.monotonic() - started < 30
+    assert not marker.exists()
+    assert state_of(tmp_path / "root", tmp_path / "home", tmp_path / "jobs", tmp_path / "system") == before
+    wanted = {found.subject for found in case.expected.findings if found.rule.startswith("ENV")}
+    assert wanted <= {harness._short(found.subject, plan) for found in plan.findings}
+    assert any("evil" in found.subject for found in plan.findings)
+    told = "\n".join(plan.environments[0].evidence)
+    assert "kernels/fifo/kernel.json: it is a named pipe, not a file" in told
+    from planner.render import markdown, terminal
+
+    view = build_view(plan)
+    for text in (terminal.render(view, width=100, colour=False), markdown.render(view)):
+        assert "\x1b" not in text
+    assert plan.verdict.value == "unsafe"
+
+
+def replace_around(case):
+    import msgspec
+
+    return msgspec.structs.replace(case, around=msgspec.structs.replace(case.around, running=()))
+
+
+def test_what_may_not_be_looked_into_is_named_and_stops_nothing(open_tmp, unprivileged):
+    for name in ("home/.local/bin", "system/srv/secret", "conda/conda-meta", "conda/bin", "conda/envs/x/conda-meta"):
+        (open_tmp / name).mkdir(parents=True)
+    write(open_tmp / "home/.local/bin/tool", f"#!{open_tmp}/conda/bin/python3.10\n")
+    for folder in open_tmp.rglob("*"):
+        folder.chmod(0o755)
+    with unprivileged(open_tmp / "system/srv/secret"):
+        found = read(open_tmp)
+    assert [Path(item.source).name for item in found.references] == ["tool"]
+    assert [problem.path for problem in found.problems] == [str(open_tmp / "system/srv/secret")]
+
+
+def test_a_million_files_are_looked_at_for_a_bounded_time(machine, monkeypatch):
+    monkeypatch.setattr(reach_services, "_MOST", 200)
+    for number in range(20):
+        folder = machine / "jobs" / f"d{number}"
+        folder.mkdir(parents=True)
+        for index in range(30):
+            write(folder / f"{index}.sh", "true\n")
+    found = read(machine, scan=[machine / "jobs"])
+    assert any("it holds more than 200 files" in problem.what for problem in found.problems)
+
+
+def test_surroundings_are_the_same_each_time(machine):
+    write(machine / "home/.local/bin/a", f"#!{machine}/conda/bin/python\n")
+    write(machine / "home/.local/bin/b", f"#!{machine}/conda/bin/python\n")
+    first, second = read(machine), read(machine)
+    off = {"disk": first.disk, "processes": ()}
+    assert replace(first, **off) == replace(second, **off)
+    assert [Path(item.source).name for item in first.references] == ["a", "b"]
