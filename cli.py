@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from planner.model import Plan
+    from planner.render.blocks import ReportView
 
 VERDICT_CODES = {"safe": 0, "review": 10, "unsafe": 20, "unsolvable": 30, "unknown": 40}
 _NARROWEST = 80
@@ -76,6 +77,24 @@ def _report_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--format",
             "form",
             type=click.Choice(["text", "json", "markdown", "html", "sarif", "junit"]),
+            default="text",
+            show_default=True,
+            help="How the report is written.",
+        ),
+        click.option("-o", "--output", metavar="FILE", help="Write the report to FILE instead of stdout."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _view_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of commands whose report is no plan."""
+    options = (
+        click.option(
+            "--format",
+            "form",
+            type=click.Choice(["text", "json", "markdown"]),
             default="text",
             show_default=True,
             help="How the report is written.",
@@ -300,6 +319,39 @@ def show_command(plan_file: str, form: str, output: str | None) -> None:
     _write(load_plan(plan_file), form, output)
 
 
+@main.command("envs", short_help="Every environment: python, torch, CUDA, size, and what leaks in or out.")
+@click.option("--sizes", is_flag=True, help="Measure the sizes, however many files there are.")
+@click.option(
+    "--scan", multiple=True, metavar="DIR", help="Look here too for what refers to an environment. Repeatable."
+)
+@_view_options
+@click.pass_obj
+def envs_command(root: str | None, /, *, sizes: bool, scan: tuple[str, ...], form: str, output: str | None) -> None:
+    """List every environment of the machine: of this installation, of others, and what environments.txt names.
+
+    Python, torch and the CUDA it was built for, CUDA and cuDNN, packages, size, last change, frozen or pinned, and what
+    leaks in or out. Nothing is opened that a table does not need.
+
+    \b
+    Examples:
+      planner envs
+      planner envs --sizes --format json -o envs.json
+    """
+    from planner import config, discover
+    from planner.inventory import read_inventory
+    from planner.reach.notes import Places
+    from planner.render import inventory as rendering
+
+    ambient = _ambient()
+    environ, home = ambient["environ"], ambient["home"]
+    found = discover.find_root(root, environ, home)
+    settings = config.read_config(found, found, environ, home)
+    prefixes = discover.machine_prefixes(found, settings.envs_dirs, environ, home)
+    listed = read_inventory(found, prefixes, Places(environ, home, scan=scan), measure=sizes)
+    text = rendering.dumps(listed) if form == "json" else _as_text(rendering.build_view(listed), form, output)
+    _put(text, output)
+
+
 @main.command("why", short_help="Who needs PACKAGE in ENV, and what it needs.")
 @click.argument("env", shell_complete=_environments)
 @click.argument("package")
@@ -450,7 +502,10 @@ def _answer(
 
 
 def _write(plan: Plan, form: str, output: str | None) -> None:
-    text = _rendered(plan, form, to_file=output is not None)
+    _put(_rendered(plan, form, output), output)
+
+
+def _put(text: str, output: str | None) -> None:
     if output:
         _save(output, text)
     else:
@@ -463,7 +518,7 @@ def _print(text: str) -> None:
     click.echo(text.encode(encoding, "backslashreplace").decode(encoding), nl=False, color=True)
 
 
-def _rendered(plan: Plan, form: str, *, to_file: bool) -> str:
+def _rendered(plan: Plan, form: str, output: str | None) -> str:
     if form == "json":
         from planner.serialize import dumps
 
@@ -479,7 +534,10 @@ def _rendered(plan: Plan, form: str, *, to_file: bool) -> str:
         return junit.render(plan)
     from planner.render.view import build_view
 
-    view = build_view(plan)
+    return _as_text(build_view(plan), form, output)
+
+
+def _as_text(view: ReportView, form: str, output: str | None) -> str:
     if form == "html":
         from planner.render import html
 
@@ -490,7 +548,7 @@ def _rendered(plan: Plan, form: str, *, to_file: bool) -> str:
         return markdown.render(view)
     from planner.render import terminal
 
-    on_terminal = sys.stdout.isatty() and not to_file
+    on_terminal = sys.stdout.isatty() and output is None
     width = max(_NARROWEST, shutil.get_terminal_size((100, 24)).columns) if on_terminal else 100
     return terminal.render(view, width=width, colour=on_terminal and not os.environ.get("NO_COLOR"))
 

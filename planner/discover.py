@@ -124,6 +124,32 @@ def environment_prefixes(root: str, envs_dirs: Sequence[str] = (), home: str = "
     return (*base, *sorted(found.items()))
 
 
+def machine_prefixes(
+    root: str, envs_dirs: Sequence[str], environ: Mapping[str, str], home: str
+) -> tuple[tuple[str, str, str], ...]:
+    """Name, prefix and root of every environment of the machine: those of `root` first, then other installations'.
+
+    Others are found where `find_root` looks; an environment that lies in no installation is its own root. Outside `root`
+    the name is the path, since two installations may use one name.
+    """
+    found = [(name, prefix, root) for name, prefix in environment_prefixes(root, envs_dirs, home)]
+    seen = {os.path.realpath(prefix) for _, prefix, _ in found}
+    roots = [candidate for _, candidate in _candidates(environ, home) if candidate is not None]
+    for other in dict.fromkeys(os.path.abspath(path) for path in roots):
+        if os.path.realpath(other) != os.path.realpath(root) and _is_root(other):
+            for _, prefix in environment_prefixes(other):
+                real = os.path.realpath(prefix)
+                if real not in seen:
+                    seen.add(real)
+                    found.append((prefix, prefix, other))
+    for prefix in _noted_prefixes(home):
+        real = os.path.realpath(prefix)
+        if real not in seen and is_prefix(prefix):
+            seen.add(real)
+            found.append((prefix, prefix, prefix))
+    return tuple(found)
+
+
 def is_prefix(path: str) -> bool:
     """Whether a folder is an environment: it has a `conda-meta`, or may have one that this user may not see."""
     return is_folder(os.path.join(path, "conda-meta")) is not False

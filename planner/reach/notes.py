@@ -91,14 +91,21 @@ class Prefixes:
         for prefix in self.named.values():
             spelled[os.path.realpath(prefix)] = prefix
             spelled[os.path.abspath(prefix)] = prefix
-        # The longest first: an environment that lies in another one is itself.
-        self._spelled = dict(sorted(spelled.items(), key=lambda item: (-len(item[0]), item[0])))
+        self._spelled = spelled
         self._home = home
-        alternatives = "|".join(re.escape(path) for path in self._spelled) or r"(?!)"
+        self._located: dict[str, tuple[str, str] | None] = {}
+        # The longest first: an environment that lies in another one is itself.
+        longest_first = sorted(spelled, key=lambda path: (-len(path), path))
+        alternatives = "|".join(re.escape(path) for path in longest_first) or r"(?!)"
         self._mention = re.compile(rf"(?<![\w./~-])({alternatives})(?![\w.-])({_REST})")
 
     def locate(self, path: str) -> tuple[str, str] | None:
         """The environment's prefix and the path below it; None for what is in none, or in a package cache."""
+        if path not in self._located:
+            self._located[path] = self._locate(path)
+        return self._located[path]
+
+    def _locate(self, path: str) -> tuple[str, str] | None:
         if not os.path.isabs(path):
             return None
         path = os.path.normpath(path)
@@ -109,12 +116,14 @@ class Prefixes:
         return found
 
     def _lexical(self, path: str) -> tuple[str, str] | None:
-        for spelled, prefix in self._spelled.items():
-            if path == spelled:
-                return prefix, ""
-            if path.startswith(spelled + os.sep):
-                below = path[len(spelled) + 1 :].replace(os.sep, "/")
+        # From the path upwards, so that an environment that lies in another one is found first.
+        end = len(path)
+        while end > 0:
+            prefix = self._spelled.get(path[:end])
+            if prefix is not None:
+                below = path[end + 1 :].replace(os.sep, "/")
                 return None if below.split("/", 1)[0] in _NOT_OWN else (prefix, below)
+            end = path.rfind(os.sep, 0, end)
         return None
 
     def mentions(self, text: str) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from planner.reference import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from planner.model import Environment, PipDist
     from planner.reach.notes import Notes, Prefixes
@@ -19,12 +19,9 @@ _QUOTED = re.compile(r"""['"](/[^'"\n]+)['"]""")
 _NOT_KNOWN = "which folders it adds is not known"
 
 
-def path_files(
-    environments: Sequence[Environment], sites: Iterable[tuple[str, str | None]], prefixes: Prefixes, notes: Notes
-) -> None:
-    """What in a site-packages folder leads into another environment. `sites` are further folders, with their holders."""
-    folders = [*_sites(environments), *sites]
-    for folder, holder in folders:
+def path_files(sites: Iterable[tuple[str, str | None]], prefixes: Prefixes, notes: Notes) -> None:
+    """What in site-packages folders leads into another environment than their holder, which each comes with."""
+    for folder, holder in sites:
         for entry in notes.entries(folder, _NOT_KNOWN):
             finder = entry.name.startswith("__editable__") and entry.name.endswith(".py")
             if not finder and not entry.name.endswith((".pth", ".egg-link")):
@@ -32,6 +29,10 @@ def path_files(
             notes.looked[holder or "", "path files"] += 1
             text = notes.text(entry.path, _NOT_KNOWN, _SMALL) or ""
             notes.references += _file(entry.path, text, holder, prefixes, finder=finder)
+
+
+def editables(environments: Iterable[Environment], prefixes: Prefixes, notes: Notes) -> None:
+    """What pip installed in editable mode from a folder of another environment."""
     for environment in environments:
         for dist in environment.pip_dists:
             found = _editable(environment, dist, prefixes)
@@ -39,7 +40,8 @@ def path_files(
                 notes.references.append(found)
 
 
-def _sites(environments: Iterable[Environment]) -> Iterator[tuple[str, str]]:
+def site_folders(environments: Iterable[Environment]) -> Iterator[tuple[str, str]]:
+    """The site-packages folders of environments, each with its prefix."""
     for environment in environments:
         locations = {dist.location for dist in environment.dists}
         if environment.python is not None:

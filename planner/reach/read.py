@@ -11,7 +11,7 @@ from planner.reach import shared_files
 from planner.reach.disk import disk
 from planner.reach.kernels import kernels
 from planner.reach.notes import Notes, Places, Prefixes
-from planner.reach.path_files import path_files
+from planner.reach.path_files import editables, path_files, site_folders
 from planner.reach.processes import processes
 from planner.reach.scripts import programs
 from planner.reach.services import jobs, services
@@ -44,13 +44,10 @@ def read_surroundings(
     pairs = [(environment.name, environment.prefix) for environment in environments]
     prefixes, notes = Prefixes(pairs, places.home), Notes()
     sites = user_sites(places, notes)
-    programs(pairs, prefixes, places, notes)
-    settings(pairs, prefixes, places, notes)
-    kernels(pairs, prefixes, places, notes)
-    services(prefixes, places, notes)
-    virtualenvs(prefixes, places, notes)
-    path_files(environments, _more_sites([site.path for site in sites], notes), prefixes, notes)
-    jobs(prefixes, places, notes)
+    read_references(
+        pairs, [*site_folders(environments), *((site.path, None) for site in sites)], prefixes, places, notes
+    )
+    editables(environments, prefixes, notes)
     notes.references += _auto_stack(config, pairs, notes)
     return Surroundings(
         references=tuple(sorted(dict.fromkeys(notes.references), key=_order)),
@@ -76,19 +73,34 @@ def read_surroundings(
     )
 
 
+def read_references(
+    pairs: Sequence[tuple[str, str]],
+    sites: Sequence[tuple[str, str | None]],
+    prefixes: Prefixes,
+    places: Places,
+    notes: Notes,
+) -> None:
+    """All references and settings, of the environments by name and prefix, with their site-packages folders."""
+    programs(pairs, prefixes, places, notes)
+    settings(pairs, prefixes, places, notes)
+    kernels(pairs, prefixes, places, notes)
+    services(prefixes, places, notes)
+    virtualenvs(prefixes, places, notes)
+    path_files([*sites, *_of_virtualenvs(notes)], prefixes, notes)
+    jobs(prefixes, places, notes)
+
+
 def _order(reference: Reference) -> tuple[str, ...]:
     return (reference.prefix, reference.kind, reference.source, f"{reference.line:09}", reference.path)
 
 
-def _more_sites(paths: Sequence[str], notes: Notes) -> list[tuple[str, str | None]]:
-    """The user sites, and the site-packages of the virtual environments that were found."""
-    found: list[tuple[str, str | None]] = [(path, None) for path in paths]
-    found += [
+def _of_virtualenvs(notes: Notes) -> list[tuple[str, str | None]]:
+    """The site-packages of the virtual environments that were found."""
+    return [
         (os.path.join(item.source, "lib", f"python{item.python}", "site-packages"), item.holder)
         for item in notes.references
         if item.kind == "virtualenv" and item.python is not None
     ]
-    return found
 
 
 def _auto_stack(config: Config, pairs: Sequence[tuple[str, str]], notes: Notes) -> list[Reference]:
