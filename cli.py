@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
     from planner.model import Plan
     from planner.render.blocks import ReportView
+    from planner.snapshot import Snapshot
 
 VERDICT_CODES = {"safe": 0, "review": 10, "unsafe": 20, "unsolvable": 30, "unknown": 40}
+DIFFERENT = 10
 _NARROWEST = 80
 
 
@@ -350,6 +352,97 @@ def envs_command(root: str | None, /, *, sizes: bool, scan: tuple[str, ...], for
     listed = read_inventory(found, prefixes, Places(environ, home, scan=scan), measure=sizes)
     text = rendering.dumps(listed) if form == "json" else _as_text(rendering.build_view(listed), form, output)
     _put(text, output)
+
+
+@main.command("snapshot", short_help="Put the state of ENV on record, to compare it later.")
+@click.argument("env")
+@click.option("-o", "--output", metavar="FILE", required=True, help="Where the snapshot is written.")
+@click.option("--deep", is_flag=True, help="With every file's mode, size and hash.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+@click.pass_obj
+def snapshot_command(root: str | None, /, *, env: str, output: str, deep: bool, quiet: bool) -> None:
+    """Write what is in ENV to FILE: conda's packages, Python's distributions, pins and variables.
+
+    With --deep every file, too: only that proves that an environment was not touched. Values of variables are written as
+    digests.
+
+    \b
+    Example:
+      planner snapshot train --deep -o before.json
+    """
+    from planner import snapshot, snapshot_file
+
+    ambient = _ambient()
+    name, prefix = _resolved(root, env, ambient)
+    if os.path.realpath(output).startswith(os.path.realpath(prefix) + os.sep):
+        raise InputError(f"-o {output}: it lies in the environment itself, which it would change")
+    with _progress(quiet=quiet) as progress:
+        taken = snapshot.take(name, prefix, deep=deep, created=ambient["created"], progress=progress)
+    _save(output, snapshot_file.dumps(taken))
+    for problem in taken.problems:
+        click.echo(_plain(f"planner: {problem.path}: {problem.what}; {problem.consequence}"), err=True)
+
+
+@main.command("compare", short_help="What differs between two snapshots, or a snapshot and an environment.")
+@click.argument("first")
+@click.argument("second")
+@click.option("--deep", is_flag=True, help="Compare files, too, where both are environments.")
+@click.option("--exit-zero", is_flag=True, help="Exit 0 whatever differs.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+@_report_options
+@click.pass_obj
+def compare_command(root: str | None, /, **given: Any) -> None:
+    """Compare FIRST and SECOND: each a file that `planner snapshot` wrote, or an environment as it is now.
+
+    Files are compared where a snapshot has them, or with --deep. Exit codes: 0 identical, 10 different.
+
+    \b
+    Examples:
+      planner compare before.json train
+      planner compare here.json there.json
+    """
+    from planner import comparison
+    from planner.render import comparison as rendering
+
+    with _progress(quiet=given["quiet"]) as progress:
+        first, second = _sides(root, given["first"], given["second"], deep=given["deep"], progress=progress)
+    found = comparison.compare(first, second)
+    form, output = given["form"], given["output"]
+    if form == "json":
+        _put(rendering.dumps(first, second, found), output)
+    else:
+        _put(_as_text(rendering.build_view(first, second, found), form, output), output)
+    sys.exit(0 if found.identical or given["exit_zero"] else DIFFERENT)
+
+
+def _sides(
+    root: str | None, first: str, second: str, *, deep: bool, progress: Callable[[str], None]
+) -> tuple[Snapshot, Snapshot]:
+    """The two states to compare. An environment is read as deep as the snapshot that it is compared with."""
+    from planner import snapshot, snapshot_file
+
+    loaded = [snapshot_file.load_snapshot(text) if os.path.isfile(text) else None for text in (first, second)]
+    of_files = [side for side in loaded if side is not None]
+    deep = any(side.files is not None for side in of_files) if of_files else deep
+    states = []
+    for text, side in zip((first, second), loaded, strict=True):
+        if side is None:
+            name, prefix = _resolved(root, text, _ambient())
+            side = snapshot.take(name, prefix, deep=deep, progress=progress)  # noqa: PLW2901 -- the side, once it is read
+        states.append(side)
+    return states[0], states[1]
+
+
+def _resolved(root: str | None, env: str, ambient: dict[str, Any]) -> tuple[str, str]:
+    """Name and prefix of an environment; a path needs no installation around it."""
+    from planner import config, discover
+
+    environ, home = ambient["environ"], ambient["home"]
+    if os.sep in env or env.startswith((".", "~")):
+        return discover.resolve_environment(root or os.sep, env, (), home)
+    found = discover.find_root(root, environ, home)
+    settings = config.read_config(found, found, environ, home)
+    return discover.resolve_environment(found, env, settings.envs_dirs, home)
 
 
 @main.command("why", short_help="Who needs PACKAGE in ENV, and what it needs.")
