@@ -355,7 +355,7 @@ def envs_command(root: str | None, /, *, sizes: bool, scan: tuple[str, ...], for
 
 
 @main.command("snapshot", short_help="Put the state of ENV on record, to compare it later.")
-@click.argument("env")
+@click.argument("env", shell_complete=_environments)
 @click.option("-o", "--output", metavar="FILE", required=True, help="Where the snapshot is written.")
 @click.option("--deep", is_flag=True, help="With every file's mode, size and hash.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
@@ -371,13 +371,14 @@ def snapshot_command(root: str | None, /, *, env: str, output: str, deep: bool, 
       planner snapshot train --deep -o before.json
     """
     from planner import snapshot, snapshot_file
+    from planner.progress import kind, progress
 
     ambient = _ambient()
     name, prefix = _resolved(root, env, ambient)
     if os.path.realpath(output).startswith(os.path.realpath(prefix) + os.sep):
         raise InputError(f"-o {output}: it lies in the environment itself, which it would change")
-    with _progress(quiet=quiet) as progress:
-        taken = snapshot.take(name, prefix, deep=deep, created=ambient["created"], progress=progress)
+    with progress(sys.stderr, kind(sys.stderr, quiet=quiet, verbose=False)) as report:
+        taken = snapshot.take(name, prefix, deep=deep, created=ambient["created"], progress=report)
     _save(output, snapshot_file.dumps(taken))
     for problem in taken.problems:
         click.echo(_plain(f"planner: {problem.path}: {problem.what}; {problem.consequence}"), err=True)
@@ -389,7 +390,7 @@ def snapshot_command(root: str | None, /, *, env: str, output: str, deep: bool, 
 @click.option("--deep", is_flag=True, help="Compare files, too, where both are environments.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 whatever differs.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
-@_report_options
+@_view_options
 @click.pass_obj
 def compare_command(root: str | None, /, **given: Any) -> None:
     """Compare FIRST and SECOND: each a file that `planner snapshot` wrote, or an environment as it is now.
@@ -402,10 +403,11 @@ def compare_command(root: str | None, /, **given: Any) -> None:
       planner compare here.json there.json
     """
     from planner import comparison
+    from planner.progress import kind, progress
     from planner.render import comparison as rendering
 
-    with _progress(quiet=given["quiet"]) as progress:
-        first, second = _sides(root, given["first"], given["second"], deep=given["deep"], progress=progress)
+    with progress(sys.stderr, kind(sys.stderr, quiet=given["quiet"], verbose=False)) as report:
+        first, second = _sides(root, given["first"], given["second"], deep=given["deep"], progress=report)
     found = comparison.compare(first, second)
     form, output = given["form"], given["output"]
     if form == "json":
