@@ -507,7 +507,7 @@ def verify_command(root: str | None, env: str, *, require_gpu: bool, cpu_ok: boo
 @main.group("rules", invoke_without_command=True, short_help="The catalogue of rules.")
 @click.pass_context
 def rules_command(ctx: click.Context) -> None:
-    """List the rules, or explain one."""
+    """List the rules, explain one, or list the facts they rest on."""
     if ctx.invoked_subcommand is None:
         ctx.invoke(rules_list)
 
@@ -538,6 +538,25 @@ def rules_explain(rule_id: str) -> None:
             return
     known = ", ".join(rule.id for rule in RULES)
     raise InputError(f"no rule has the id {rule_id!r}; the rules are {known}")
+
+
+@rules_command.command("facts")
+@click.argument("table", required=False)
+def rules_facts(table: str | None) -> None:
+    """List the facts that rules rest on, each with its source and the day it was checked; or those of one TABLE.
+
+    \b
+    Example:
+      planner rules facts toolkits
+    """
+    from planner.facts import known_facts
+    from planner.render.facts import render_facts
+
+    facts = known_facts()
+    names = [name for name, _ in facts.tables()]
+    if table is not None and table not in names:
+        raise InputError(f"there is no table {table!r}; the tables are {', '.join(names)}")
+    click.echo(render_facts(facts, table), nl=False)
 
 
 @main.command("completion", short_help="Print the completion script of a shell.")

@@ -74,6 +74,18 @@ def needs(environment: Environment) -> Iterator[Need]:
         yield from _of_dists(dist, providers, environment)
 
 
+def requires(dist: PipDist, name: str) -> tuple[str, SpecifierSet] | None:
+    """What a distribution requires of another (normalised name), whatever the marker: its text and the versions."""
+    for line in dist.requires_dist:
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:
+            continue
+        if normalise(requirement.name) == name:
+            return f"{requirement.name}{requirement.specifier or ''}", requirement.specifier
+    return None
+
+
 def _of_dists(dist: PipDist, providers: dict[str, list[PipDist]], environment: Environment) -> Iterator[Need]:
     consumer = subject(dist)
     for line in dist.requires_dist:

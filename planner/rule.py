@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from planner.facts import known_facts
 from planner.model import Finding, Severity
 from planner.reference import Surroundings
 from planner.versions import minor, spec_name
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from planner.abi.binaries import Binaries
+    from planner.facts import Facts
     from planner.model import (
         Edge,
         Environment,
@@ -44,6 +46,7 @@ class RuleContext:
     `files` gives the path list of an installed record of the target. `binaries` answers what links and what loads,
     read when first asked; None where there is nothing to ask, as without a solution. `surroundings` is what refers to
     the environments from outside, `new_environment` the packages of the one that would be made instead, if there is one.
+    `facts` is what is known of the field at large.
     """
 
     installation: Installation
@@ -58,6 +61,7 @@ class RuleContext:
     binaries: Binaries | None = None
     surroundings: Surroundings = field(default_factory=Surroundings)
     new_environment: tuple[PackageRecord, ...] = ()
+    facts: Facts = field(default_factory=known_facts)
 
     @property
     def on_windows(self) -> bool:

@@ -10,7 +10,7 @@ Why it matters:
 How it decides:
     By the build string (`cuda118_py311`, `py310_cu121`, `cpu_mkl_py311`), else by requirements: CUDA packages,
     `__cuda`, `pytorch-mutex 1.0 cuda` or `cpu`, `cpuonly`. What speaks for the cause is named: another channel, a host
-    without `__cuda`, `cpuonly` or a mutex that chooses the CPU.
+    without `__cuda`, `cpuonly` or a mutex that chooses the CPU, a higher build number of the same version.
 
 Evidence and limits:
     Read from records; no file is opened. Unverified: a well-known framework (pytorch, tensorflow, jaxlib and the like)
@@ -90,6 +90,11 @@ def _causes(ctx: RuleContext, before: PackageRecord, after: PackageRecord) -> It
     if ctx.host.virtual("__cuda") is None:
         known = "the host has no __cuda" if ctx.host.gpu_known else "no __cuda was found or given for the host"
         yield known, Evidence("metadata", "host", "virtual packages without __cuda")
+    if before.version == after.version and after.build_number > before.build_number:
+        yield (
+            f"its build number is higher, {after.build_number} over {before.build_number}",
+            Evidence("metadata", after.url or after.dist_name, f"build_number: {after.build_number}"),
+        )
     for name in ("cpuonly", "pytorch-cpu", "pytorch-mutex", "_pytorch_select", "_tflow_select", "_py-xgboost-mutex"):
         chosen, was = ctx.after_record(name), ctx.before_record(name)
         if chosen is None or (was is not None and was.same_build(chosen)):

@@ -45,6 +45,7 @@ class HostTable(Strict):
     cuda: str | None = None
     driver: str | None = None
     glibc: str | None = "2.36"
+    compute_capabilities: tuple[str, ...] | None = None
 
 
 class PackageTable(Strict):
@@ -236,6 +237,7 @@ def write(scenario: Scenario, folder: Path, *, offline: bool = True) -> Question
         cuda=scenario.host.cuda,
         driver=scenario.host.driver,
         glibc=scenario.host.glibc if scenario.host.subdir.startswith("linux-") else None,
+        host_file=_host_file(folder, scenario.host),
         environ={name: _here(value, folder) for name, value in scenario.around.environ.items()},
         scan=tuple(str(folder / place) for place in scenario.around.scan),
         system=str(folder / "system"),
@@ -243,6 +245,24 @@ def write(scenario: Scenario, folder: Path, *, offline: bool = True) -> Question
         cache_dir=str(folder / "cache"),
         created=CREATED,
     )
+
+
+def _host_file(folder: Path, host: HostTable) -> str | None:
+    """A host file, where the scenario states what only such a file can tell."""
+    if host.compute_capabilities is None:
+        return None
+    path = folder / "host.json"
+    packages = {"__unix": "0", "__linux": "5.15"} if host.subdir.startswith("linux-") else {"__win": "10"}
+    _dump(
+        path,
+        {
+            "subdir": host.subdir,
+            "virtual_packages": packages,
+            "driver": host.driver,
+            "compute_capabilities": list(host.compute_capabilities),
+        },
+    )
+    return str(path)
 
 
 def channel_url(name: str) -> str:

@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from planner.cuda_drivers import TOOLKITS, cuda_of_driver
+from planner.cuda_drivers import cuda_of_driver
 from planner.errors import InputError
+from planner.facts import known_facts
 from planner.host import detect_host, driver_version, native_subdir
 from planner.model import VirtualPackage
 from planner.versions import compare
@@ -89,7 +90,7 @@ def test_no_gpu_can_be_said():
 @LINUX_64
 @pytest.mark.parametrize(
     ("driver", "cuda"),
-    [("535.104.05", "12.2"), ("535.54.02", "12.1"), ("470.82.01", "11.4"), ("999.1", TOOLKITS[-1][0])],
+    [("535.104.05", "12.2"), ("535.54.02", "12.1"), ("470.82.01", "11.4"), ("999.1", known_facts().toolkits[-1].cuda)],
 )
 def test_a_driver_alone_implies_its_cuda(driver, cuda):
     host = detect_host("linux-64", driver=driver, environ={})
@@ -103,9 +104,9 @@ def test_a_driver_does_not_undo_what_conda_is_told():
 
 
 def test_the_table_of_drivers_rises():
-    for (old, old_driver), (new, new_driver) in itertools.pairwise(TOOLKITS):
-        assert compare(old, new) < 0
-        assert compare(old_driver, new_driver) < 0
+    for old, new in itertools.pairwise(known_facts().toolkits):
+        assert compare(old.cuda, new.cuda) < 0
+        assert compare(old.driver, new.driver) < 0
 
 
 @pytest.mark.parametrize(("driver", "subdir"), [("535.104.05", "win-64"), ("340.108", "linux-64")])

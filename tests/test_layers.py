@@ -31,7 +31,24 @@ ALLOWED = {
     },
 }
 PURE = {"planner/model.py", "planner/errors.py", "planner/credentials.py", "planner/specs.py", "planner/spec_merge.py"}
-FOR_RULES = {"abi", "afterwards", "reference", "model", "rule", "versions", "pyabi", "flavour", "origin", "dists"}
+FOR_RULES = {
+    "abi",
+    "afterwards",
+    "cuda",
+    "cuda_drivers",
+    "dists",
+    "facts",
+    "flavour",
+    "model",
+    "origin",
+    "pip_after",
+    "pip_requirements",
+    "pyabi",
+    "reference",
+    "rule",
+    "torch_builds",
+    "versions",
+}
 
 
 def imports(path, *, typing_too=True):

@@ -23,6 +23,13 @@ def test_scenario(path, tmp_path):
         assert word in (plan.explanation or "")
     fired = {finding.rule for finding in plan.findings}
     assert not fired & set(case.near_miss)
+    for finding in plan.findings:
+        for text in (finding.message, finding.remedy, *(item.what for item in finding.evidence)):
+            assert text == text.strip()
+            assert text
+            assert "\n" not in text
+            assert not text.endswith(".")
+        assert finding.evidence
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
