@@ -63,6 +63,8 @@ class _Record(msgspec.Struct):
 
 class _Path(msgspec.Struct):
     path: str = msgspec.field(name="_path", default="")
+    sha256: Any = None
+    sha256_in_prefix: Any = None
 
 
 class _PathsData(msgspec.Struct):
@@ -127,6 +129,25 @@ def paths(content: bytes, record: PackageRecord) -> RecordFiles | None:
     names = raw.files or [item.path for item in listed or ()]
     unique = {name.replace("\\", "/") for name in names} - {""}
     return RecordFiles(tuple(sorted(unique)), known=bool(unique) or raw.link is not None)
+
+
+def hashes(content: bytes, record: PackageRecord) -> dict[str, str] | None:
+    """SHA-256 of each path as it was installed, "" where it is not recorded; None for a file about another build.
+
+    Raises `BadRecordError`.
+    """
+    raw = _decoded(_PATHS, content)
+    if (raw.name, raw.version, raw.build) != (record.name, record.version, record.build):
+        return None
+    found = dict.fromkeys((name.replace("\\", "/") for name in raw.files or ()), "")
+    # Paths of a noarch package may be the package's own, `site-packages/x.py`, and not those in the prefix.
+    site = next((name.partition("site-packages/")[0] for name in found if "/site-packages/" in name), "")
+    for item in (raw.paths_data.paths if raw.paths_data else None) or ():
+        path = item.path.replace("\\", "/")
+        known = path if path in found or not found else f"{site}{path}"
+        if known in found or not raw.files:
+            found[known] = _text(item.sha256_in_prefix) or _text(item.sha256)
+    return found
 
 
 def python_metadata(content: bytes) -> Iterator[str]:

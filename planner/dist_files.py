@@ -5,6 +5,7 @@ The list is all there is to go by: no file of the list is opened, and it may nam
 
 from __future__ import annotations
 
+import base64
 import csv
 import re
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ _PLAIN = re.compile(r"\.so$")
 _SHARED = re.compile(r"\.(?:so(?:\.[0-9]+)*|dylib|dll)$", re.IGNORECASE)
 # Where auditwheel, delocate and delvewheel put the libraries that the modules beside it need.
 _BUNDLED = re.compile(r"(?:^|/)(?:[^/]*\.libs|\.dylibs)/")
+_HASH = re.compile(r",sha256=([A-Za-z0-9_-]{43}),\d*\s*$")
 _IMPORTABLE = re.compile(r"^([A-Za-z_]\w*)(?:\.py|\.[^/]*\.so|\.so|\.[^/]*\.pyd|\.pyd)?$")
 
 
@@ -27,6 +29,27 @@ def read_list(text: str) -> tuple[str, ...]:
     """The paths of a RECORD, relative to site-packages, with forward slashes. Lines that make no sense are dropped."""
     paths = (_first_field(line) for line in text.splitlines())
     return tuple(path.replace("\\", "/") for path in paths if path and "\0" not in path)
+
+
+def read_hashes(text: str) -> dict[str, str]:
+    """The paths of a RECORD as `read_list` has them, each with its SHA-256 in hexadecimal, "" where there is none."""
+    found = {}
+    for line in text.splitlines():
+        path = _first_field(line)
+        if path and "\0" not in path:
+            found[path.replace("\\", "/")] = _sha256(line)
+    return found
+
+
+def _sha256(line: str) -> str:
+    """RECORD writes a hash in URL-safe base64, without the padding."""
+    match = _HASH.search(line)
+    if match is None:
+        return ""
+    try:
+        return base64.urlsafe_b64decode(match[1] + "=").hex()
+    except ValueError:
+        return ""
 
 
 def compiled_modules(paths: Iterable[str], tags: Sequence[str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from planner.serialize import digest
 from planner.versions import check_spec, compare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from planner.model import PipDist
 
@@ -72,18 +73,24 @@ def load_environment(name: str, prefix: str) -> Environment:
 
 def record_files(prefix: str, record: PackageRecord) -> RecordFiles:
     """The paths that an installed record owns; `known` is False where they cannot be read or surely are not all."""
-    folder = os.path.join(prefix, "conda-meta")
-    likely = dict.fromkeys((f"{stem(record.fn)}.json", f"{record.dist_name}.json"))
-    for name in (*likely, *_others(folder, record.name, likely)):
-        if os.path.basename(name) != name:
-            continue
+    for content in record_contents(prefix, record):
         try:
-            found = paths(read_bytes(os.path.join(folder, name)), record)
-        except (OSError, ValueError):
+            found = paths(content, record)
+        except ValueError:
             continue
         if found is not None:
             return found
     return RecordFiles((), known=False)
+
+
+def record_contents(prefix: str, record: PackageRecord) -> Iterator[bytes]:
+    """The conda-meta files that may be about an installed record, the likeliest first; those of others among them."""
+    folder = os.path.join(prefix, "conda-meta")
+    likely = dict.fromkeys((f"{stem(record.fn)}.json", f"{record.dist_name}.json"))
+    for name in (*likely, *_others(folder, record.name, likely)):
+        if os.path.basename(name) == name:
+            with suppress(OSError):
+                yield read_bytes(os.path.join(folder, name))
 
 
 def fingerprint(records: Iterable[PackageRecord], dists: Iterable[PipDist]) -> str:

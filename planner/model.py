@@ -149,6 +149,18 @@ class PipDist:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedPath:
+    """A path, relative to the prefix, that a conda record and one of pip's distributions both list as theirs.
+
+    `same` says whether both list the same content, `holds` whose content lies there; None where that is not known.
+    """
+
+    path: str
+    same: bool | None
+    holds: Literal["conda", "pip", "neither"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LoadProblem:
     """An input that could not be read: which file, what is wrong, and what was done without it."""
 

@@ -29,9 +29,11 @@ if TYPE_CHECKING:
         Installation,
         PackageChange,
         PackageRecord,
+        PipDist,
         Prediction,
         RecordFiles,
         Request,
+        SharedPath,
     )
 
 
@@ -43,10 +45,11 @@ class RuleContext:
     solution: then `changes` is empty, rules judge the request alone, and their findings carry `basis: request`.
     `planned_python` is the python version after the change (`3.11.9`), or, without a solution, the X.Y that the request
     forces (`3.10`); None when neither is known or there is no python.
-    `files` gives the path list of an installed record of the target. `binaries` answers what links and what loads,
-    read when first asked; None where there is nothing to ask, as without a solution. `surroundings` is what refers to
-    the environments from outside, `new_environment` the packages of the one that would be made instead, if there is one.
-    `facts` is what is known of the field at large.
+    `files` gives the path list of an installed record of the target, `shared` the paths that it and one of pip's
+    distributions both list. `binaries` answers what links and what loads, read when first asked; None where there is
+    nothing to ask, as without a solution. `surroundings` is what refers to the environments from outside,
+    `new_environment` the packages of the one that would be made instead, if there is one. `facts` is what is known of
+    the field at large.
     """
 
     installation: Installation
@@ -61,6 +64,7 @@ class RuleContext:
     binaries: Binaries | None = None
     surroundings: Surroundings = field(default_factory=Surroundings)
     new_environment: tuple[PackageRecord, ...] = ()
+    shared: Callable[[PackageRecord, PipDist], tuple[SharedPath, ...]] = lambda _record, _dist: ()
     facts: Facts = field(default_factory=known_facts)
 
     @property

@@ -28,6 +28,7 @@ from planner.nearest import nearest_set
 from planner.question import Question
 from planner.reasons import explain_changes
 from planner.rule import RuleContext
+from planner.shared_paths import shared_paths
 from planner.situation import Situation, read_situation
 from planner.solve.asked import Asked
 from planner.solve.choose import choose_solver
@@ -177,6 +178,7 @@ def _judged(
         changes=changes,
         planned_python=_planned_python(situation, after),
         files=files,
+        shared=lru_cache(maxsize=None)(partial(shared_paths, target.prefix)),
         binaries=Binaries(
             target,
             after,

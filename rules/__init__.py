@@ -37,6 +37,9 @@ from rules import (
     gpu004_cuda_mixed,
     gpu005_host_unknown,
     pip001_orphaned,
+    pip002_two_owners,
+    pip003_requires,
+    pip004_overwritten,
 )
 
 if TYPE_CHECKING:
@@ -71,6 +74,9 @@ RULES: tuple[Rule, ...] = (
     gpu004_cuda_mixed.RULE,
     gpu005_host_unknown.RULE,
     pip001_orphaned.RULE,
+    pip002_two_owners.RULE,
+    pip003_requires.RULE,
+    pip004_overwritten.RULE,
 )
 
 

@@ -14,14 +14,15 @@ How it decides:
     On Unix by the folder a distribution lies in. It blocks where it is compiled (bound to one python by its wheel tag, or
     abi3), or where a conda package that was asked for requires it without condition (Requires-Dist); else it is a
     warning. On Windows only what is bound to the old python by its wheel tag or the names of its modules fires; pure
-    and abi3 ones do not. Each is told its class: pure, abi3 (the same wheel can be installed again), tagged
-    (needs a wheel for the new python, or building), editable, local. Where the request has no solution but
-    forces a python minor, the rule judges the request.
+    and abi3 ones do not. Each is told its class (pure, abi3, tagged for one python, built from source, editable, local;
+    bound to torch or numpy) and what it takes to have it again: the same wheel, a wheel for the new python or
+    building, building from source again, its source, or another version, where Requires-Python turns the new python
+    away. Where the request has no solution but forces a python minor, the rule judges the request.
 
 Evidence and limits:
     Read from WHEEL, RECORD and direct_url.json. Unverified: a distribution that has neither RECORD nor wheel tags; on
     Windows also an editable one, whose modules lie in its source tree, and an untagged `.pyd` without wheel tags.
-    Whether a wheel for the new python exists is not known here. Distributions that already lie in
+    Whether a wheel for the new python exists is not known here: no index is asked. Distributions that already lie in
     the folder of another python were not importable before and are not reported.
 
 Example:
@@ -41,7 +42,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from planner.model import Edge, Evidence, Severity
+from planner.pip_classes import abi3_floor, bound_to, built_from_source, class_known, number, renewal
 from planner.rule import Rule, finding
+from planner.torch_extensions import bound_to_torch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,8 +52,6 @@ if TYPE_CHECKING:
     from planner.model import EdgeStatus, Finding, PipDist, Prediction
     from planner.rule import RuleContext
 
-_PYTHON_TAG = re.compile(r"^(?:cp|pp|jy|ip)(\d)(\d+)$")
-_MODULE_TAG = re.compile(r"\.(?:cpython-|cp)(\d)(\d+)[a-z]*(?:-[^/]*)?\.(?:so|pyd)$", re.IGNORECASE)
 _REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
@@ -95,7 +96,7 @@ def _fate(ctx: RuleContext, dist: PipDist, planned: str | None) -> _Fate | None:
         return _Fate(f"{lies}, which python {planned} does not read", "gone", certain=False) if broken else None
     if folder is None:
         return _Fate(f"{lies}; whether python {planned} reads it is not known", "gone", certain=False)
-    return _Fate(f"stays behind in {dist.location}, which python {planned} does not read", "gone", _class_known(dist))
+    return _Fate(f"stays behind in {dist.location}, which python {planned} does not read", "gone", class_known(dist))
 
 
 def _fate_on_windows(dist: PipDist, planned: str, before: str | None) -> _Fate | None:
@@ -103,18 +104,18 @@ def _fate_on_windows(dist: PipDist, planned: str, before: str | None) -> _Fate |
         return _Fate(
             "is editable; whether its source tree holds modules for one python is not known", "import", certain=False
         )
-    if not _class_known(dist):
+    if not class_known(dist):
         return _Fate("has neither RECORD nor wheel tags: whether it is compiled is not known", "import", certain=False)
     if not dist.compiled:
         return None
     stays = f"stays visible in {dist.location}"
     if dist.kind == "abi3":
-        floor = _abi3_floor(dist)
-        if floor is None or _number(floor) <= _number(planned):
+        floor = abi3_floor(dist)
+        if floor is None or number(floor) <= number(planned):
             return None
         text = f"{stays}, but is abi3 from python {floor} on; whether python {planned} can import it is not known"
         return _Fate(text, "import", certain=False)
-    bound = _bound(dist)
+    bound = bound_to(dist)
     if not bound:
         if dist.tags:
             return None  # `py3-none-win_amd64` says itself that no python ABI is needed
@@ -127,8 +128,8 @@ def _fate_on_windows(dist: PipDist, planned: str, before: str | None) -> _Fate |
 
 def _finding(ctx: RuleContext, dist: PipDist, fate: _Fate, planned: str | None, need: str | None) -> Finding:
     subject = f"pip:{dist.name}"
-    blocks = dist.compiled or need is not None or not _class_known(dist)
-    evidence = tuple(_evidence(dist))
+    blocks = dist.compiled or need is not None or not class_known(dist)
+    evidence = tuple(_evidence(dist, planned))
     why = f"; {need} requires it" if need else ""
     return finding(
         ctx,
@@ -146,7 +147,7 @@ def _finding(ctx: RuleContext, dist: PipDist, fate: _Fate, planned: str | None, 
 
 def _edges(dist: PipDist, subject: str, evidence: tuple[Evidence, ...], *, certain: bool) -> tuple[Edge, ...]:
     """The ABI edge of a dist bound to one python; a pure or abi3 dist loses its folder, not its ABI."""
-    bound = _bound(dist) if dist.kind == "tagged" else ()
+    bound = bound_to(dist) if dist.kind == "tagged" else ()
     status: EdgeStatus = "broken" if certain else "unverified"
     return tuple(
         Edge(subject, "conda:python", "python_abi", f"cp{python.replace('.', '')}", status, evidence[:1])
@@ -155,33 +156,53 @@ def _edges(dist: PipDist, subject: str, evidence: tuple[Evidence, ...], *, certa
 
 
 def _class(dist: PipDist, planned: str | None) -> str:
+    """Its class, as it stands in brackets behind its name."""
     kind = dist.kind
-    if not _class_known(dist):
+    if not class_known(dist):
         return "class unknown"
+    if kind in {"pure", "local"}:
+        return kind
     if kind == "editable":
         return "editable, compiled" if dist.compiled else "editable"
+    also = [*(["built from source"] if built_from_source(dist) else []), *_bindings(dist)]
     if kind == "abi3":
-        floor = _abi3_floor(dist)
-        reusable = planned is not None and floor is not None and _number(floor) <= _number(planned)
-        return f"abi3: compiled, the same wheel serves python {planned}" if reusable else "abi3: compiled"
-    if kind == "tagged":
-        bound = _bound(dist)
-        return f"compiled for cp{bound[0].replace('.', '')}" if bound else "compiled"
-    return "local" if kind == "local" else "pure"
+        serves = planned is not None and renewal(dist, planned) == "same"
+        first = f"abi3: compiled, the same wheel serves python {planned}" if serves else "abi3: compiled"
+    else:
+        bound = bound_to(dist)
+        first = f"compiled for cp{bound[0].replace('.', '')}" if bound else "compiled"
+    return ", ".join([first, *also])
+
+
+def _bindings(dist: PipDist) -> list[str]:
+    """What else its compiled code is made against, as far as its metadata tells."""
+    names = ["torch"] if bound_to_torch(dist) else []
+    if any(_named(line) == "numpy" and "extra" not in line for line in dist.requires_dist):
+        names.append("numpy")
+    return [f"bound to {' and '.join(names)}"] if names else []
 
 
 def _remedy(dist: PipDist, planned: str | None) -> str:
     python = f" for python {planned}" if planned else ""
     spec = f"{dist.name}=={dist.version}"
-    if dist.direct_url is not None:
-        how = "in editable mode " if dist.direct_url.editable else ""
-        return f"install it again{python} {how}from {dist.direct_url.url}"
-    if dist.kind == "tagged" and (_bound(dist) or not dist.tags):
-        return f"install {spec} again{python}: it needs a wheel for that python, or building from source"
-    return f"install {spec} again{python}"
+    match renewal(dist, planned):
+        case "refused":
+            return (
+                f"install another version of {dist.name}{python}: this one says Requires-Python {dist.requires_python}"
+            )
+        case "rebuild":
+            return f"build {spec} again{python}: it was built from source, and no published wheel of it was used"
+        case "wheel" if dist.compiled:
+            return f"install {spec} again{python}: it needs a wheel for that python, or building from source"
+        case "source" if dist.direct_url is not None:
+            how = "in editable mode " if dist.direct_url.editable else ""
+            return f"install it again{python} {how}from {dist.direct_url.url}"
+        case _:
+            where = f" from {dist.direct_url.url}" if dist.direct_url is not None else ""
+            return f"install {spec} again{python}{where}"
 
 
-def _evidence(dist: PipDist) -> Iterator[Evidence]:
+def _evidence(dist: PipDist, planned: str | None) -> Iterator[Evidence]:
     folder = dist.metadata_path
     if dist.tags:
         yield from (Evidence("metadata", f"{folder}/WHEEL", f"Tag: {tag}") for tag in dist.tags[:1])
@@ -191,39 +212,11 @@ def _evidence(dist: PipDist) -> Iterator[Evidence]:
         yield Evidence("metadata", folder, "no RECORD and no wheel tags")
     if dist.extensions:
         yield Evidence("metadata", f"{folder}/RECORD", f"names {dist.extensions[0]}")
+    if dist.requires_python and renewal(dist, planned) == "refused":
+        yield Evidence("metadata", f"{folder}/METADATA", f"Requires-Python: {dist.requires_python}")
     if dist.direct_url is not None:
         what = "editable" if dist.direct_url.editable else "url"
         yield Evidence("metadata", f"{folder}/direct_url.json", f"{what}: {dist.direct_url.url}")
-
-
-def _class_known(dist: PipDist) -> bool:
-    return dist.files_known or bool(dist.tags) or dist.kind == "editable"
-
-
-def _bound(dist: PipDist) -> tuple[str, ...]:
-    """The pythons (X.Y) that a dist's tags, or the names of its modules, bind it to; empty when they name none."""
-    tagged = []
-    for tag in dist.tags:
-        python, _, rest = tag.partition("-")
-        match = _PYTHON_TAG.match(python)
-        if match and not rest.startswith(("none-", "abi3-")):
-            tagged.append(f"{match[1]}.{match[2]}")
-    named = [f"{match[1]}.{match[2]}" for path in dist.extensions if (match := _MODULE_TAG.search(path))]
-    return tuple(sorted(set(tagged or named), key=_number))
-
-
-def _abi3_floor(dist: PipDist) -> str | None:
-    """The oldest python that an abi3 dist's tags promise (`3.8` of `cp38-abi3-...`)."""
-    found = [
-        f"{match[1]}.{match[2] or '0'}"
-        for tag in dist.tags
-        if "-abi3-" in tag and (match := re.match(r"^cp(\d)(\d*)$", tag.partition("-")[0]))
-    ]
-    return min(found, key=_number, default=None)
-
-
-def _number(python: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in python.split(".") if part.isdigit())
 
 
 def _needed(ctx: RuleContext) -> dict[str, str]:
@@ -245,8 +238,13 @@ def _needed(ctx: RuleContext) -> dict[str, str]:
 
 def _requirements(dist: PipDist) -> list[str]:
     """The names of what a dist requires without a marker: with one, it depends on a python that is not ours."""
-    matches = (_REQUIREMENT.match(line) for line in dist.requires_dist if ";" not in line)
-    return [re.sub(r"[-_.]+", "-", match[1]).lower() for match in matches if match]
+    return [name for line in dist.requires_dist if ";" not in line and (name := _named(line))]
+
+
+def _named(line: str) -> str | None:
+    """The normalised name that a Requires-Dist line is about."""
+    match = _REQUIREMENT.match(line)
+    return re.sub(r"[-_.]+", "-", match[1]).lower() if match else None
 
 
 RULE = Rule(

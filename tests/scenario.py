@@ -7,6 +7,7 @@ read. What is not stated has no effect, and a key that does not exist is an erro
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -59,6 +60,7 @@ class PackageTable(Strict):
     files: tuple[str, ...] = ()
     objects: dict[str, objects.ObjectTable] = {}
     at_hand: bool = True
+    sources: tuple[str, ...] = ()
     timestamp: int | None = None
     track_features: str | None = None
     size: int = 100_000
@@ -70,6 +72,7 @@ class PipTable(Strict):
     tags: tuple[str, ...] = ("py3-none-any",)
     files: tuple[str, ...] = ()
     objects: dict[str, objects.ObjectTable] = {}
+    sources: tuple[str, ...] = ()
     record: bool = True
     direct_url: str | None = None
     editable: bool = False
@@ -339,17 +342,22 @@ def _write_environment(prefix: Path, environment: EnvironmentTable, scenario: Sc
             "paths_version": 1,
             "paths": [{"_path": path, "path_type": "hardlink"} for path in _files(table)],
         }
+        paths_data["paths"] += [
+            {"_path": path, "path_type": "hardlink", "sha256": _source(dist, path)[1].hex()} for path in table.sources
+        ]
         _dump(
             meta / f"{dist}.json",
             {
                 **installed,
                 "channel": table.recorded_channel or channel_url(table.channel),
                 "url": url,
-                "files": list(_files(table)),
+                "files": [*_files(table), *table.sources],
                 "paths_data": paths_data,
             },
         )
         _write_files(prefix, table)
+        for path in table.sources:
+            _touch(prefix / path, _source(dist, path)[0])
         lines.append(f"+{table.channel}/{installed['subdir']}::{dist}")
     lines.append(f"# update specs: {list(environment.requested)!r}")
     for dist in environment.unreadable:
@@ -410,13 +418,16 @@ def _write_dist(site_packages: Path, dist: PipTable) -> None:
         texts["direct_url.json"] = json.dumps({"url": dist.direct_url, "dir_info": info})
     if dist.record:
         listed = [*dist.files, *dist.objects, *(f"{folder}/{name}" for name in (*texts, "RECORD"))]
-        texts["RECORD"] = "".join(f"{path},,\n" for path in listed)
+        hashed = [f"{path},sha256={_base64(_source(folder, path)[1])},\n" for path in dist.sources]
+        texts["RECORD"] = "".join([*hashed, *(f"{path},,\n" for path in listed)])
     for name, text in texts.items():
         _touch(site_packages / folder / name, text)
     for path in dist.files:
         _touch(site_packages / path)
     for path, item in dist.objects.items():
         objects.write(item, site_packages / path)
+    for path in dist.sources:
+        _touch(site_packages / path, _source(folder, path)[0])
 
 
 def _write_around(folder: Path, around: AroundTable) -> None:
@@ -440,6 +451,16 @@ def _write_around(folder: Path, around: AroundTable) -> None:
 
 def _here(text: str, folder: Path) -> str:
     return text.replace("{here}", str(folder))
+
+
+def _source(owner: str, path: str) -> tuple[str, bytes]:
+    """The content of a file that its owner writes in its own way, and the hash of it."""
+    text = f"# {path} of {owner}\n"
+    return text, hashlib.sha256(text.encode()).digest()
+
+
+def _base64(digest: bytes) -> str:
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def _touch(path: Path, text: str = "") -> None:

@@ -42,11 +42,13 @@ FOR_RULES = {
     "model",
     "origin",
     "pip_after",
+    "pip_classes",
     "pip_requirements",
     "pyabi",
     "reference",
     "rule",
     "torch_builds",
+    "torch_extensions",
     "versions",
 }
 
