@@ -17,7 +17,7 @@ from planner.reference import Surroundings
 from planner.versions import minor, spec_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from planner.abi.binaries import Binaries
     from planner.facts import Facts
@@ -46,10 +46,11 @@ class RuleContext:
     `planned_python` is the python version after the change (`3.11.9`), or, without a solution, the X.Y that the request
     forces (`3.10`); None when neither is known or there is no python.
     `files` gives the path list of an installed record of the target, `shared` the paths that it and one of pip's
-    distributions both list. `binaries` answers what links and what loads, read when first asked; None where there is
-    nothing to ask, as without a solution. `surroundings` is what refers to the environments from outside,
-    `new_environment` the packages of the one that would be made instead, if there is one. `facts` is what is known of
-    the field at large.
+    distributions both list, `candidates` all builds of a name that the channels have. `configured_pins` are those of
+    conda's configuration; the environment has its own. `binaries` answers what links and what loads, read when first
+    asked; None where there is nothing to ask, as without a solution. `surroundings` is what refers to the environments
+    from outside, `new_environment` the packages of the one that would be made instead, if there is one. `facts` is what
+    is known of the field at large.
     """
 
     installation: Installation
@@ -65,6 +66,8 @@ class RuleContext:
     surroundings: Surroundings = field(default_factory=Surroundings)
     new_environment: tuple[PackageRecord, ...] = ()
     shared: Callable[[PackageRecord, PipDist], tuple[SharedPath, ...]] = lambda _record, _dist: ()
+    candidates: Callable[[str], Sequence[PackageRecord]] = lambda _name: ()
+    configured_pins: tuple[str, ...] = ()
     facts: Facts = field(default_factory=known_facts)
 
     @property

@@ -190,6 +190,8 @@ def _judged(
         ),
         surroundings=situation.surroundings,
         new_environment=new,
+        candidates=partial(_candidates, situation),
+        configured_pins=situation.settings.pinned_packages,
     )
     findings, edges = judge.judge(rules, ctx, reached=fates.edges(ctx))
     return Plan(
