@@ -504,6 +504,34 @@ def verify_command(root: str | None, env: str, *, require_gpu: bool, cpu_ok: boo
     sys.exit(runner.exit_code(result, require_gpu=require_gpu, cpu_ok=cpu_ok))
 
 
+@main.command("host", short_help="What is known of this machine, for plans that are made elsewhere.")
+@click.option("--save", metavar="FILE", help="Write it to FILE, for `--host FILE` on another machine.")
+@click.option("--host", "host_file", metavar="FILE", help="Start from this host file instead of this machine.")
+@click.option("--subdir", metavar="SUBDIR", help="The platform; default: this machine's.")
+@click.option("--cuda", metavar="VERSION|none", help="The CUDA version its driver supports.")
+@click.option("--driver", metavar="VERSION", help="Its NVIDIA driver.")
+@click.option("--glibc", metavar="VERSION", help="Its glibc.")
+def host_command(save: str | None, host_file: str | None, subdir: str | None, **given: str | None) -> None:
+    """Show this machine as plans see it: virtual packages, driver, compute capability. --save writes a host file.
+
+    \b
+    Examples:
+      planner host --save gpu-node.json
+      planner what-if train pytorch=2.5 --host gpu-node.json
+    """
+    from planner import host
+    from planner.host_file import to_json, with_capabilities
+    from planner.render.host import render_host
+
+    found = host.detect_host(
+        subdir or host.native_subdir(), host_file=host_file, environ=_ambient()["environ"], **given
+    )
+    found = found if host_file else with_capabilities(found)
+    if save:
+        _save(save, to_json(found))
+    _print(_plain(render_host(found)) + "\n")
+
+
 @main.group("rules", invoke_without_command=True, short_help="The catalogue of rules.")
 @click.pass_context
 def rules_command(ctx: click.Context) -> None:

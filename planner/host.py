@@ -3,7 +3,8 @@
 Three ways lead to a `Host`: what is found on this machine (py-rattler detects, the driver's version is read from a file,
 nothing is run), what a host file says, and, where the packages are for another platform than this machine's, what conda
 itself falls back to there. conda's `CONDA_OVERRIDE_*` variables change each of them but the file, and options change all.
-conda's own `__conda` is no fact of the host and is left out. Compute capabilities are known from a host file alone.
+conda's own `__conda` is no fact of the host and is left out. Compute capabilities are known from a host file, or, as far as
+the lowest of them goes, from `__cuda_arch` (CEP 46), where a tool or a variable provides it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _LOADED_DRIVER = re.compile(r"(?:Kernel Module\D*?(?:x86_64|aarch64)?\s+|^)(\d{3
 _OVERRIDES = {
     "CONDA_OVERRIDE_ARCHSPEC": "__archspec",
     "CONDA_OVERRIDE_CUDA": "__cuda",
+    "CONDA_OVERRIDE_CUDA_ARCH": "__cuda_arch",
     "CONDA_OVERRIDE_GLIBC": "__glibc",
     "CONDA_OVERRIDE_LINUX": "__linux",
     "CONDA_OVERRIDE_OSX": "__osx",
@@ -73,6 +75,7 @@ def detect_host(
         subdir=subdir,
         virtual_packages=_sorted(packages),
         driver=_loaded_driver() if native else None,
+        compute_capabilities=_lowest_capability(packages),
         source="assumed" if not native else "given" if overridden else "detected",
         gpu_known="__cuda" in packages or "__cuda" in overridden,
     )
@@ -130,8 +133,6 @@ def _override(packages: Packages, subdir: str, environ: Mapping[str, str]) -> se
         changed.add(name)
         if not value:
             packages.pop(name, None)
-            if name == "__cuda":
-                packages.pop("__cuda_arch", None)
             if name == "__linux":
                 packages[name] = VirtualPackage(name, "0")
         elif name == "__archspec":
@@ -140,7 +141,15 @@ def _override(packages: Packages, subdir: str, environ: Mapping[str, str]) -> se
         else:
             _check(variable, value, _VERSION, "a version")
             packages[name] = VirtualPackage(name, value)
+    if "__cuda" not in packages:
+        packages.pop("__cuda_arch", None)
     return changed
+
+
+def _lowest_capability(packages: Packages) -> tuple[str, ...] | None:
+    """What `__cuda_arch` tells: the compute capability of the oldest of the GPUs."""
+    package = packages.get("__cuda_arch")
+    return (package.version,) if package is not None and _CAPABILITY.fullmatch(package.version) else None
 
 
 def _loaded_driver() -> str | None:
@@ -184,7 +193,7 @@ def _with_options(
         subdir=host.subdir,
         virtual_packages=_sorted(packages),
         driver=driver or host.driver,
-        compute_capabilities=host.compute_capabilities,
+        compute_capabilities=None if cuda == "none" else host.compute_capabilities,
         # The rest of a foreign platform's facts stays assumed, whatever is given of it.
         source="assumed" if host.source == "assumed" else "given",
         gpu_known=host.gpu_known or cuda is not None or driver is not None,
@@ -244,7 +253,7 @@ def _host(content: dict[str, Any], path: str, subdir: str) -> Host:
         subdir=subdir,
         virtual_packages=_sorted(packages),
         driver=driver,
-        compute_capabilities=None if capabilities is None else tuple(capabilities),
+        compute_capabilities=_lowest_capability(packages) if capabilities is None else tuple(capabilities),
         source="given",
         gpu_known="__cuda" in packages or driver is not None or capabilities is not None,
     )

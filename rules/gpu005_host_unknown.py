@@ -62,7 +62,8 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
         Severity.WARN,
         "host:gpu",
         f"the change brings GPU packages ({names}{more}), but the GPU of the target host is not known",
-        "say what the target has with --cuda VERSION and --driver VERSION, or --cuda none",
+        "say what the target has with --cuda VERSION and --driver VERSION, with a host file (planner host --save FILE there, "
+        "--host FILE here), or --cuda none",
         certain=False,
         evidence=[item for item in evidence if item is not None],
     )
