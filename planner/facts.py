@@ -91,11 +91,12 @@ class TorchExtension(Fact, frozen=True):
 
 
 class ChannelEnd(Fact, frozen=True):
-    """The last version of a package that a channel will ever have."""
+    """The last version of a package that a channel will ever have, and the pythons (X.Y) that version was made for."""
 
     channel: str
     package: str
     last: str
+    pythons: tuple[str, ...] = ()
 
 
 class Name(Fact, frozen=True):

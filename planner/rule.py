@@ -47,10 +47,10 @@ class RuleContext:
     forces (`3.10`); None when neither is known or there is no python.
     `files` gives the path list of an installed record of the target, `shared` the paths that it and one of pip's
     distributions both list, `candidates` all builds of a name that the channels have. `configured_pins` are those of
-    conda's configuration; the environment has its own. `binaries` answers what links and what loads, read when first
-    asked; None where there is nothing to ask, as without a solution. `surroundings` is what refers to the environments
-    from outside, `new_environment` the packages of the one that would be made instead, if there is one. `facts` is what
-    is known of the field at large.
+    conda's configuration; the environment has its own. `cached` says whether an installed build lies in conda's package
+    cache. `binaries` answers what links and what loads, read when first asked; None where there is nothing to ask, as
+    without a solution. `surroundings` is what refers to the environments from outside, `new_environment` the packages
+    of the one that would be made instead, if there is one. `facts` is what is known of the field at large.
     """
 
     installation: Installation
@@ -68,6 +68,7 @@ class RuleContext:
     shared: Callable[[PackageRecord, PipDist], tuple[SharedPath, ...]] = lambda _record, _dist: ()
     candidates: Callable[[str], Sequence[PackageRecord]] = lambda _name: ()
     configured_pins: tuple[str, ...] = ()
+    cached: Callable[[PackageRecord], bool] = lambda _record: True
     facts: Facts = field(default_factory=known_facts)
 
     @property

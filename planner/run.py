@@ -25,6 +25,7 @@ from planner.held_back import held_back
 from planner.isolation import environment_reports
 from planner.model import Alternative, Alternatives, Plan, Solution, SolveRequest, Target, Unsolvable
 from planner.nearest import nearest_set
+from planner.package_cache import is_cached
 from planner.question import Question
 from planner.reasons import explain_changes
 from planner.rule import RuleContext
@@ -192,6 +193,7 @@ def _judged(
         new_environment=new,
         candidates=partial(_candidates, situation),
         configured_pins=situation.settings.pinned_packages,
+        cached=partial(is_cached, situation.settings.pkgs_dirs),
     )
     findings, edges = judge.judge(rules, ctx, reached=fates.edges(ctx))
     return Plan(

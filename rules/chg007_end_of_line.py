@@ -13,8 +13,8 @@ How it decides:
     the channel itself. It warns.
 
 Evidence and limits:
-    The channel's records are read by name. Unverified: where the channel is not among those that were asked, so that its
-    builds are not known.
+    The channel's records are read by name. Where the channel is not among those that were asked, the pythons that its last
+    version was made for decide, and it is unverified.
 
 Example:
     base moves to python 3.13; pytorch 2.5.1 of the pytorch channel was built for python 3.9 to 3.12.
@@ -61,7 +61,7 @@ def _judged(ctx: RuleContext, record: PackageRecord, end: ChannelEnd) -> Iterato
     asked = next((spec for spec in ctx.request.specs if spec_name(spec) == record.name and spec_version(spec)), None)
     planned = ctx.python_minor_after
     if ctx.python_minor_moves and planned is not None:
-        fitting = [item for item in builds if _python(item) in {None, planned}]
+        fitting = any(_python(item) in {None, planned} for item in builds) if builds else _made_for(end, planned)
         if not fitting:
             yield _finding(ctx, record, end, f"no build of {record.name} for python {planned}", known=bool(builds))
             return
@@ -73,6 +73,11 @@ def _python(record: PackageRecord) -> str | None:
     """The one python a build is made for; None for any."""
     declared = declared_python(record)
     return declared[0] if declared else build_python(record)
+
+
+def _made_for(end: ChannelEnd, planned: str) -> bool:
+    """Whether the channel's last version was made for a python, by the table alone; one without pythons is for any."""
+    return not end.pythons or planned in end.pythons
 
 
 def _is_newer(spec: str, last: str) -> bool:

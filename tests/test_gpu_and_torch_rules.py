@@ -10,6 +10,7 @@ from planner.cuda import cuda_of_dist, cuda_of_record
 from planner.cuda_drivers import lack
 from planner.facts import known_facts
 from planner.model import Host, PipDist, VirtualPackage
+from planner.package_cache import is_cached
 from planner.torch_builds import conda_torch, pip_torch
 from tests.test_rules import FORGE, fired, only, pkg, python, short, situation
 
@@ -375,3 +376,42 @@ def test_chg007_near_misses(record):
 def test_chg007_is_about_what_was_asked_for():
     ctx = situation([PY, torch("2.5.1")], None, "python=3.13", forced="3.13")
     assert fired("CHG007", ctx) == []
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The way back
+
+
+def test_chg006_a_build_in_the_cache_or_in_a_channel_can_return():
+    old, new = pkg("numpy", "1.26.4", sha256="a" * 64), pkg("numpy", "2.1.0")
+    ctx = replace(situation([PY, old], [PY, new]), cached=lambda _record: False)
+    ctx = replace(ctx, request=replace(ctx.request, channels=(old.channel,)))
+    found = only("CHG006", ctx)
+    assert (found.severity.value, found.status, found.subject) == ("warn", "certain", "env:work")
+    assert found.message.startswith("the package that the change takes away could not be put back: neither in")
+    assert fired("CHG006", replace(ctx, candidates=lambda _name: (old, new))) == []
+    assert fired("CHG006", replace(ctx, cached=lambda _record: True)) == []
+    other = replace(old, sha256="b" * 64)
+    assert len(fired("CHG006", replace(ctx, candidates=lambda _name: (other,)))) == 1
+
+
+def test_chg006_without_the_channel_nothing_is_certain():
+    old, new = pkg("numpy", "1.26.4"), pkg("numpy", "2.1.0")
+    ctx = replace(situation([PY, old], [PY, new]), cached=lambda _record: False)
+    assert short(fired("CHG006", ctx)) == [("env:work", "note", "unverified", None)]
+
+
+@pytest.mark.parametrize(
+    ("path", "there"),
+    [
+        ("numpy-1.26.4-0.conda", True),
+        ("numpy-1.26.4-0/info/index.json", True),
+        ("numpy-1.26.4-1.conda", False),
+        ("numpy-1.26.4-0/lib/x", False),
+    ],
+)
+def test_what_lies_in_the_package_cache(tmp_path, path, there):
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).write_bytes(b"")
+    assert is_cached((str(tmp_path / "none"), str(tmp_path)), pkg("numpy", "1.26.4")) == there
+    assert not is_cached((str(tmp_path),), pkg("numpy", "1.26.4", fn="../numpy-1.26.4-0.conda"))

@@ -36,6 +36,7 @@ FOR_RULES = {
     "afterwards",
     "cuda",
     "cuda_drivers",
+    "diff",
     "dists",
     "facts",
     "flavour",
