@@ -52,6 +52,13 @@ def test_there_are_enough_scenarios_of_published_issues():
         "issue-pytorch-138506-mamba",
         "issue-conda-11111",
         "issue-conda-pypi-11",
+        "issue-conda-9063",
+        "issue-conda-10056",
+        "issue-detectron2-3351",
+        "issue-flash-attention-1644",
+        "issue-pytorch-158700",
+        "issue-pytorch-80637",
+        "issue-sglang-11395",
     }
 
 
