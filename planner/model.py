@@ -161,6 +161,20 @@ class SharedPath:
 
 
 @dataclass(frozen=True, slots=True)
+class TorchLink:
+    """How a distribution's objects are tied to torch: linked to its C++ interface, to its stable one alone, or not at all.
+
+    `path` is the object that shows it, relative to the prefix, `libraries` those of torch that it needs, `symbol` a name
+    of torch's among those it leaves undefined.
+    """
+
+    kind: Literal["linked", "stable", "none"]
+    path: str = ""
+    libraries: tuple[str, ...] = ()
+    symbol: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LoadProblem:
     """An input that could not be read: which file, what is wrong, and what was done without it."""
 

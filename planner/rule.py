@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         RecordFiles,
         Request,
         SharedPath,
+        TorchLink,
     )
 
 
@@ -46,7 +47,8 @@ class RuleContext:
     `planned_python` is the python version after the change (`3.11.9`), or, without a solution, the X.Y that the request
     forces (`3.10`); None when neither is known or there is no python.
     `files` gives the path list of an installed record of the target, `shared` the paths that it and one of pip's
-    distributions both list, `candidates` all builds of a name that the channels have. `configured_pins` are those of
+    distributions both list, `torch_link` how such a distribution's objects are tied to torch (None: not known),
+    `candidates` all builds of a name that the channels have. `configured_pins` are those of
     conda's configuration; the environment has its own. `cached` says whether an installed build lies in conda's package
     cache. `binaries` answers what links and what loads, read when first asked; None where there is nothing to ask, as
     without a solution. `surroundings` is what refers to the environments from outside, `new_environment` the packages
@@ -66,6 +68,7 @@ class RuleContext:
     surroundings: Surroundings = field(default_factory=Surroundings)
     new_environment: tuple[PackageRecord, ...] = ()
     shared: Callable[[PackageRecord, PipDist], tuple[SharedPath, ...]] = lambda _record, _dist: ()
+    torch_link: Callable[[PipDist], TorchLink | None] = lambda _dist: None
     candidates: Callable[[str], Sequence[PackageRecord]] = lambda _name: ()
     configured_pins: tuple[str, ...] = ()
     cached: Callable[[PackageRecord], bool] = lambda _record: True

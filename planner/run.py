@@ -35,6 +35,7 @@ from planner.solve.asked import Asked
 from planner.solve.choose import choose_solver
 from planner.solve.simulate import simulate
 from planner.standing import standing_against
+from planner.torch_links import torch_link
 from planner.version import __version__
 from planner.versions import spec_name, spec_version
 
@@ -191,6 +192,7 @@ def _judged(
         ),
         surroundings=situation.surroundings,
         new_environment=new,
+        torch_link=lru_cache(maxsize=None)(partial(torch_link, target.prefix)),
         candidates=partial(_candidates, situation),
         configured_pins=situation.settings.pinned_packages,
         cached=partial(is_cached, situation.settings.pkgs_dirs),

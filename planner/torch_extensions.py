@@ -47,9 +47,14 @@ def made_for(dist: PipDist) -> MadeFor | None:
     return None
 
 
+def is_torch(dist: PipDist) -> bool:
+    """Whether a distribution is torch itself, or a part of it that is released with it."""
+    return dist.name in _ITSELF
+
+
 def bound_to_torch(dist: PipDist) -> bool:
     """Whether a distribution's compiled code is, or by its requirements may well be, made against one torch."""
-    if dist.name in _ITSELF or not dist.compiled:
+    if is_torch(dist) or not dist.compiled:
         return False
     known = any(row.dist == dist.name for row in known_facts().extensions)
     return known or made_for(dist) is not None or requires(dist, "torch") is not None

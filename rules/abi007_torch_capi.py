@@ -10,14 +10,16 @@ Why it matters:
     python alone and does not help. PyPI's torch changed its C++ ABI between 2.6 and 2.7.
 
 How it decides:
-    By the wheel's own name, where it names a torch (`+pt23cu121`, `torch2.3cxx11abiFALSE`): another one is planned, and it
-    blocks. By Requires-Dist, or by being one of the known extensions, it blocks unverified: such a wheel may hold nothing
-    that is linked to torch. Where torch leaves altogether it is told as well. torchvision and torchaudio are ABI008's.
+    By the objects themselves, where they can be read: one that is linked to libtorch or libc10, or leaves C++ names of
+    torch's undefined, is bound to its torch, and it blocks. One that names torch's stable ABI alone survives, one that
+    needs nothing of torch is not concerned, and neither fires. Without the objects, by the wheel's own name, where it
+    names a torch (`+pt23cu121`, `torch2.3cxx11abiFALSE`): another one is planned, and it blocks. Else by Requires-Dist, or
+    by being one of the known extensions: it blocks unverified. torchvision and torchaudio are ABI008's.
 
 Evidence and limits:
-    Read from metadata, names and the table of builds; what is linked to what is in the objects themselves, and missing
-    symbols there are ABI003's and ABI004's. An extension that keeps to torch's stable ABI survives: where its objects
-    show that it names nothing else of torch, it does not fire. Where two torches lie in one environment, it is PIP002's.
+    Read from ELF objects, metadata, names and the table of builds. That a certain symbol will be missing is ABI004's to
+    say; this rule says that the extension was made for another torch. Where two torches lie in one environment, it is
+    PIP002's.
 
 Example:
     torch-scatter 2.1.2+pt23cu121 stays while conda moves pytorch from 2.3.1 to 2.5.1.
@@ -41,12 +43,12 @@ from planner.pip_requirements import requires
 from planner.pyabi import is_compiled, split_spec
 from planner.rule import Rule, finding
 from planner.torch_builds import torches
-from planner.torch_extensions import bound_to_torch, made_for
+from planner.torch_extensions import bound_to_torch, is_torch, made_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from planner.model import EdgeStatus, Finding, PackageRecord, PipDist
+    from planner.model import EdgeStatus, Finding, PackageRecord, PipDist, TorchLink
     from planner.rule import RuleContext
     from planner.torch_builds import Torch
 
@@ -63,10 +65,12 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
     if len(before) != 1 or len(after) > 1:
         return
     old, new = before[0], after[0] if after else None
-    for dist in seen_by(seen_by(ctx.environment.pip_dists, ctx.environment.python), ctx.planned_python):
-        if dist.name not in _PARTNERS and bound_to_torch(dist):
-            yield from _of_dist(ctx, dist, old, new)
     moved = _moved(old, new)
+    for dist in seen_by(seen_by(ctx.environment.pip_dists, ctx.environment.python), ctx.planned_python):
+        if dist.name in _PARTNERS or is_torch(dist):
+            continue
+        if bound_to_torch(dist) or (moved is not None and dist.compiled and _is_linked(ctx, dist)):
+            yield from _of_dist(ctx, dist, old, new)
     if moved is not None:
         yield from (_of_record(ctx, record, old, moved) for record in ctx.kept if _needs_any_torch(ctx, record))
 
@@ -92,21 +96,39 @@ def _moved(old: Torch, new: Torch | None) -> str | None:
 
 
 def _of_dist(ctx: RuleContext, dist: PipDist, old: Torch, new: Torch | None) -> Iterator[Finding]:
+    link = ctx.torch_link(dist)
+    if link is not None and link.kind != "linked" and (new is not None or link.kind == "none"):
+        return
     wheel = made_for(dist)
-    if wheel is None:
-        moved = _moved(old, new)
-        if moved is not None:
-            text, evidence = _shown(ctx, dist)
-            certain = new is None and any(row.dist == dist.name for row in ctx.facts.extensions)
-            yield _finding(ctx, dist, f"{text}, {moved}", old, evidence, certain=certain)
-        return
-    misfit = _misfit(wheel.torch, wheel.cuda, wheel.cxx11_abi, new)
-    if misfit is None:
-        return
-    evidence = Evidence("metadata", dist.metadata_path, wheel.text)
-    was_so = _misfit(wheel.torch, wheel.cuda, wheel.cxx11_abi, old) is not None
-    text = f"was built for torch {wheel.torch} ({wheel.text})"
-    yield _finding(ctx, dist, f"{text}, {misfit}", old, evidence, certain=True, was_so=was_so)
+    moved = _moved(old, new)
+    if wheel is not None:
+        misfit = _misfit(wheel.torch, wheel.cuda, wheel.cxx11_abi, new)
+        if misfit is not None:
+            text = f"was built for torch {wheel.torch} ({wheel.text}), {misfit}"
+            was_so = _misfit(wheel.torch, wheel.cuda, wheel.cxx11_abi, old) is not None
+            evidence = (Evidence("metadata", dist.metadata_path, wheel.text), *_linked(link))
+            yield _finding(ctx, dist, text, old, evidence, certain=True, was_so=was_so)
+    elif moved is not None and link is not None:
+        text = f"is linked to torch ({', '.join(link.libraries) or link.symbol}), {moved}"
+        yield _finding(ctx, dist, text, old, _linked(link), certain=True)
+    elif moved is not None:
+        text, shown = _shown(ctx, dist)
+        certain = new is None and any(row.dist == dist.name for row in ctx.facts.extensions)
+        yield _finding(ctx, dist, f"{text}, {moved}", old, (shown,), certain=certain)
+
+
+def _is_linked(ctx: RuleContext, dist: PipDist) -> bool:
+    link = ctx.torch_link(dist)
+    return link is not None and link.kind == "linked"
+
+
+def _linked(link: TorchLink | None) -> tuple[Evidence, ...]:
+    """What in an object shows that it is made against torch."""
+    if link is None:
+        return ()
+    needs = [f"needs {', '.join(link.libraries)}"] if link.libraries else []
+    names = [f"leaves {link.symbol} undefined"] if link.symbol else []
+    return (Evidence("file", link.path, " and ".join([*needs, *names])),)
 
 
 def _misfit(minor: str, cuda: str | None, abi: bool | None, torch: Torch | None) -> str | None:  # noqa: FBT001 -- a property of the wheel, not a switch
@@ -157,13 +179,20 @@ def _of_record(ctx: RuleContext, record: PackageRecord, old: Torch, moved: str) 
         f"{record.label} stays, is compiled and requires torch without saying which, {moved}",
         f"ask for {record.name} in the same change, so that a build for the planned torch is chosen",
         old,
-        evidence,
+        (evidence,),
         certain=False,
     )
 
 
 def _finding(
-    ctx: RuleContext, dist: PipDist, text: str, old: Torch, evidence: Evidence, *, certain: bool, was_so: bool = False
+    ctx: RuleContext,
+    dist: PipDist,
+    text: str,
+    old: Torch,
+    evidence: tuple[Evidence, ...],
+    *,
+    certain: bool,
+    was_so: bool = False,
 ) -> Finding:
     return _made(
         ctx,
@@ -183,7 +212,7 @@ def _made(
     message: str,
     remedy: str,
     old: Torch,
-    evidence: Evidence,
+    evidence: tuple[Evidence, ...],
     *,
     certain: bool,
     was_so: bool = False,
@@ -197,8 +226,8 @@ def _made(
         message,
         remedy,
         certain=certain,
-        evidence=(evidence,),
-        edges=(Edge(subject, old.subject, "torch_capi", f"torch {old.minor}", status, (evidence,)),),
+        evidence=evidence,
+        edges=(Edge(subject, old.subject, "torch_capi", f"torch {old.minor}", status, evidence),),
         pre_existing=was_so,
     )
 
