@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
-from planner.carry import depends_names
+from planner.pip_after import dist_name
+from planner.pip_classes import accepts
 from planner.versions import minor
 
 if TYPE_CHECKING:
@@ -20,20 +21,6 @@ if TYPE_CHECKING:
 
     from planner.model import Environment, PackageRecord, PipDist
 
-# Conda packages whose distribution has another name. Names that agree after normalising need no line.
-_DIST_NAMES = {
-    "brotli-python": "brotli",
-    "dask-core": "dask",
-    "matplotlib-base": "matplotlib",
-    "msgpack-python": "msgpack",
-    "py-opencv": "opencv-python",
-    "py-xgboost": "xgboost",
-    "pytables": "tables",
-    "pytorch": "torch",
-    "pytorch-cpu": "torch",
-    "pytorch-gpu": "torch",
-    "tensorflow-base": "tensorflow",
-}
 _TORCH = frozenset({"torch", "torchaudio", "torchvision"})
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
@@ -121,18 +108,10 @@ def provided_dists(environment: Environment, records: Iterable[PackageRecord]) -
     provided: dict[str, str] = {}
     for record in records:
         names = owned.get(record.name, [])
-        if record.name in _DIST_NAMES:
-            names = [*names, _DIST_NAMES[record.name]]
-        elif record.noarch == "python" or "python" in depends_names(record):
-            names = [*names, normalised(record.name)]
-        for name in names:
-            provided.setdefault(name, record.label)
+        for name in (*names, dist_name(record)):
+            if name is not None:
+                provided.setdefault(name, record.label)
     return provided
-
-
-def normalised(name: str) -> str:
-    """A distribution's name as PEP 503 compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def one_line(text: str) -> str:
@@ -148,7 +127,7 @@ def _line(dist: PipDist, planned_python: str | None) -> tuple[str | None, str]:
         return _direct(dist)
     if not _VERSION.fullmatch(dist.version) or not _is_pep440(dist.version):
         return None, "its version is not one that pip accepts"
-    if planned_python and not _accepts(dist.requires_python, planned_python):
+    if planned_python and accepts(dist.requires_python, planned_python) is False:
         return None, f"this version says Requires-Python {dist.requires_python}, and the new python is {planned_python}"
     if "+" in dist.version and _torch_index(dist) is None:
         return None, "a local version: no public index has it; install it from where it was built"
@@ -200,21 +179,6 @@ def _is_pep440(version: str) -> bool:
     except InvalidVersion:
         return False
     return True
-
-
-def _accepts(requires_python: str | None, planned: str) -> bool:
-    """Whether Requires-Python admits the planned python; what cannot be read does not stand in the way."""
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-    from packaging.version import InvalidVersion
-
-    if not requires_python:
-        return True
-    # An X.Y alone (`3.11`) stands for some release of it: `>=3.11.2` must not turn it away.
-    release = planned if planned.count(".") > 1 else f"{planned}.99"
-    try:
-        return SpecifierSet(requires_python).contains(release, prereleases=True)
-    except (InvalidSpecifier, InvalidVersion):
-        return True
 
 
 def _torch_index(dist: PipDist) -> str | None:
