@@ -17,7 +17,7 @@ from planner.pyabi import split_spec
 from planner.versions import minor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from planner.model import Environment, PackageRecord
 
@@ -42,6 +42,22 @@ def environment_after(environment: Environment, records: Sequence[PackageRecord]
     provided = [dist for record in records for dist in _provided(record, before, owned)]
     dists = (*seen_by(environment.pip_dists, python), *provided)
     return replace(environment, records=tuple(records), dists=tuple(sorted(dists, key=_place)))
+
+
+def one_owner_each(environment: Environment, rewritten: Collection[str]) -> Environment:
+    """The same environment, of each distribution that conda and pip both provide only the copy that counts.
+
+    That is pip's, which came later, unless conda writes its own again with the change: `rewritten` names those packages.
+    """
+    ours = {dist.name for dist in environment.pip_dists}
+    theirs = {dist.name for dist in environment.dists if dist.owner is not None and dist.owner in rewritten}
+    kept = (
+        dist
+        for dist in environment.dists
+        if (dist.owner is None and dist.name not in theirs)
+        or (dist.owner is not None and (dist.owner in rewritten or dist.name not in ours))
+    )
+    return replace(environment, dists=tuple(kept))
 
 
 def _place(dist: PipDist) -> tuple[str, str, str]:

@@ -33,12 +33,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.model import Edge, Evidence, Severity
-from planner.pip_after import environment_after
+from planner.pip_after import environment_after, one_owner_each
 from planner.pip_requirements import needs
 from planner.rule import Rule, finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from planner.model import EdgeStatus, Environment, Finding, PackageRecord, PipDist
     from planner.pip_requirements import Need
@@ -49,8 +49,9 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
     """One finding for each requirement that is not met after the change."""
     if ctx.after is None or ctx.planned_python is None or not ctx.environment.pip_dists:
         return
-    before, _ = _needs(ctx.environment, ctx.environment.records, ctx.environment.python)
-    after, planned = _needs(ctx.environment, ctx.after, ctx.planned_python)
+    written = {change.name for change in ctx.changes if change.after is not None}
+    before, _ = _needs(ctx.environment, ctx.environment.records, ctx.environment.python, ())
+    after, planned = _needs(ctx.environment, ctx.after, ctx.planned_python, written)
     dists = {f"pip:{dist.name}": dist for dist in planned.pip_dists}
     for key, need in after.items():
         was = before.get(key)
@@ -60,12 +61,12 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
 
 
 def _needs(
-    environment: Environment, records: Sequence[PackageRecord], python: str | None
+    environment: Environment, records: Sequence[PackageRecord], python: str | None, written: Collection[str]
 ) -> tuple[dict[tuple[str, str], Need], Environment]:
     """The needs of pip's distributions beside these records, by who has them and their text; the environment itself."""
-    seen = environment_after(environment, records, python)
+    seen = one_owner_each(environment_after(environment, records, python), written)
     found = (need for need in needs(seen) if need.kind == "pip_requires" and need.consumer.startswith("pip:"))
-    # Of several providers of one name the worst counts: which one python sees first is not known.
+    # Of several copies of pip's under one name the worst counts: which one python sees first is not known.
     ordered = sorted(found, key=lambda need: (need.satisfied is False, need.satisfied is None))
     return {(need.consumer, need.requirement): need for need in ordered}, seen
 

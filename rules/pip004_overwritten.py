@@ -10,7 +10,8 @@ Why it matters:
 
 How it decides:
     By the hashes in conda-meta and in RECORD. It warns. Where the change replaces or removes conda's package, what pip
-    wrote is lost by it; where it does not, it was so before.
+    wrote is lost by it; where it does not, it was so before. Where conda's package leaves, every path in both lists
+    counts, whatever its content: conda removes them all.
 
 Evidence and limits:
     Both lists are read, and a few Python sources are looked at to see whose content lies there: a file that still holds
@@ -38,7 +39,7 @@ from planner.pip_after import dist_name, seen_by
 from planner.rule import Rule, finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from planner.model import Finding, PackageRecord, PipDist, SharedPath
     from planner.rule import RuleContext
@@ -51,8 +52,12 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
     environment = ctx.environment
     for dist in seen_by(environment.pip_dists, environment.python):
         for record in _candidates(ctx, dist):
-            written = [item for item in ctx.shared(record, dist) if item.same is False and item.holds != "conda"]
-            if written:
+            shared = ctx.shared(record, dist)
+            written = [item for item in shared if item.same is False and item.holds != "conda"]
+            change = ctx.change(record.name)
+            if change is not None and change.after is None and any(not _is_cache(item.path) for item in shared):
+                yield _lost(ctx, dist, record, shared)
+            elif written:
                 yield _finding(ctx, dist, record, written)
 
 
@@ -66,13 +71,36 @@ def _candidates(ctx: RuleContext, dist: PipDist) -> list[PackageRecord]:
     return [record for record in ctx.environment.records if record.name in owners or dist_name(record) == dist.name]
 
 
+def _is_cache(path: str) -> bool:
+    return path.endswith((".pyc", "/INSTALLER", "/RECORD", "/REQUESTED"))
+
+
+def _lost(ctx: RuleContext, dist: PipDist, record: PackageRecord, shared: tuple[SharedPath, ...]) -> Finding:
+    """Conda removes by its list, and what lies there is pip's."""
+    count = f"{len(shared)} path{'' if len(shared) == 1 else 's'}"
+    return finding(
+        ctx,
+        "PIP004",
+        Severity.WARN,
+        f"pip:{dist.name}",
+        f"{pip_label(dist)} has {count} in common with {record.name} {record.version} of conda, which leaves and takes them away",
+        f"install {dist.name}=={dist.version} again by pip after the change",
+        # In another python's folder it is out of sight anyway, which is PIP001's.
+        predicts=None if ctx.python_minor_moves else "gone",
+        evidence=_both(dist, record, shared, f"{count} are in conda-meta/{record.dist_name}.json too"),
+    )
+
+
+def _both(dist: PipDist, record: PackageRecord, shared: Sequence[SharedPath], what: str) -> tuple[Evidence, ...]:
+    shown = (Evidence("file", item.path, f"in the list of {record.name} and in pip's") for item in shared[:_SHOWN])
+    return (Evidence("metadata", f"{dist.metadata_path}/RECORD", what), *shown)
+
+
 def _finding(ctx: RuleContext, dist: PipDist, record: PackageRecord, written: list[SharedPath]) -> Finding:
-    change = ctx.change(record.name)
     # A package that is linked again for another python leaves the old folder, with whatever lies under its paths there.
-    touched = change is not None
-    leaves = change is not None and change.after is None
+    touched = ctx.change(record.name) is not None
     count = f"{len(written)} file{'' if len(written) == 1 else 's'}"
-    then = f"; {'removing' if leaves else 'changing'} {record.name} takes them away" if touched else ""
+    then = f"; changing {record.name} takes them away" if touched else ""
     return finding(
         ctx,
         "PIP004",
@@ -80,18 +108,7 @@ def _finding(ctx: RuleContext, dist: PipDist, record: PackageRecord, written: li
         f"pip:{dist.name}",
         f"{pip_label(dist)} has overwritten {count} of {record.name} {record.version}{then}",
         f"remove pip's copy of {dist.name} and let conda install {record.name} again before the change",
-        predicts="gone" if leaves and not ctx.python_minor_moves else None,
-        evidence=(
-            Evidence(
-                "metadata",
-                f"{dist.metadata_path}/RECORD",
-                f"{count} with other hashes than in conda-meta/{record.dist_name}.json",
-            ),
-            *(
-                Evidence("file", item.path, "in conda's list and in pip's, with other hashes")
-                for item in written[:_SHOWN]
-            ),
-        ),
+        evidence=_both(dist, record, written, f"{count} with other hashes than in conda-meta/{record.dist_name}.json"),
         pre_existing=not touched,
     )
 
