@@ -10,13 +10,13 @@ from __future__ import annotations
 import datetime as dt  # noqa: TC003 -- msgspec resolves the annotation when it decodes
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 
 class Fact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One row: `source` is a name in `sources.toml`, `checked` the day on which it was read there."""
+    """One row: `source` is a name in `sources.toml` or the place itself, `checked` the day on which it was read there."""
 
     source: str
     checked: dt.date
@@ -99,6 +99,20 @@ class ChannelEnd(Fact, frozen=True):
     pythons: tuple[str, ...] = ()
 
 
+class Series(Fact, frozen=True):
+    """How much of a version is one ABI series: `major`, `minor`, `patch`, or `never` where newer always serves older.
+
+    `package` is conda's name. `renamed` says that the library's file name or its symbols' versions change with the
+    series, so that nothing built for another loads; elsewhere the pin may be caution. `below` restricts an entry to
+    lower versions. `source` is a feedstock's recipe, named in full.
+    """
+
+    package: str
+    unit: Literal["major", "minor", "patch", "never"]
+    renamed: bool = False
+    below: str | None = None
+
+
 class Name(Fact, frozen=True):
     """A conda package and the distribution (normalised name) that it brings."""
 
@@ -119,6 +133,7 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     extensions: tuple[TorchExtension, ...] = ()
     ended: tuple[ChannelEnd, ...] = ()
     names: tuple[Name, ...] = ()
+    series: tuple[Series, ...] = ()
     sources: dict[str, str] = {}
 
     def tables(self) -> tuple[tuple[str, tuple[Fact, ...]], ...]:
@@ -127,7 +142,7 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     def cited(self, row: Fact) -> str:
         """Where a row was read, and when, as evidence has it."""
-        return f"{self.sources[row.source]}, read {row.checked.isoformat()}"
+        return f"{self.sources.get(row.source, row.source)}, read {row.checked.isoformat()}"
 
 
 @lru_cache(maxsize=1)

@@ -19,12 +19,14 @@ def test_every_row_has_a_source_and_a_day(table, rows):
     facts = known_facts()
     assert rows, table
     for row in rows:
-        assert facts.sources[row.source].strip(), row
+        # A row of a feedstock's own names its recipe in full.
+        assert facts.sources.get(row.source, "").strip() or "/" in row.source, row
         assert dt.date(2026, 1, 1) < row.checked <= dt.datetime.now(tz=dt.timezone.utc).date(), row
 
 
 def test_every_source_is_used():
-    assert {row.source for _, rows in TABLES for row in rows} == set(known_facts().sources)
+    named = {row.source for _, rows in TABLES for row in rows}
+    assert {source for source in named if "/" not in source} == set(known_facts().sources)
 
 
 def test_no_row_stands_twice():

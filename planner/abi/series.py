@@ -6,49 +6,19 @@ no known series: then only what a package's own requirements say counts.
 
 from __future__ import annotations
 
-import datetime  # noqa: TC003, ICN001 -- msgspec reads the annotation, and `datetime.date` says it best
 import re
-import sys
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Literal
 
-import msgspec
-
+from planner.facts import known_facts
 from planner.model import Evidence
 from planner.pyabi import split_spec
 from planner.versions import compare, matches
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from planner.model import PackageRecord
 
 _BOUNDED = re.compile(r"<|==|(?:^|,)=?\d[^|]*$|\*$")
-
-
-class Series(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How much of a version is one series: `major`, `minor`, `patch`, or `never` where newer always serves older.
-
-    `package` is conda's name. `source` is where the pin was read, `checked` the day on which it was. `renamed` says that
-    the library's file name or its symbols' versions change with the series, so that nothing built for another loads;
-    elsewhere the pin may be caution. `below` restricts an entry to lower versions.
-    """
-
-    package: str
-    unit: Literal["major", "minor", "patch", "never"]
-    source: str
-    checked: datetime.date
-    renamed: bool = False
-    below: str | None = None
-
-
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    series: tuple[Series, ...]
 
 
 _PARTS = {"never": 0, "major": 1, "minor": 2, "patch": 3}
@@ -65,13 +35,6 @@ class Move:
     evidence: Evidence
 
 
-@lru_cache(maxsize=1)
-def known_series() -> tuple[Series, ...]:
-    """The table. Raises `msgspec.ValidationError` for an entry that does not fit."""
-    text = (files("rules") / "data" / "abi_series.toml").read_text(encoding="utf-8")
-    return msgspec.convert(tomllib.loads(text), _Table).series
-
-
 def move(before: PackageRecord, after: PackageRecord) -> Move | None:
     """What becomes of those built for `before`; None where the table has no such library.
 
@@ -80,7 +43,7 @@ def move(before: PackageRecord, after: PackageRecord) -> Move | None:
     series = next(
         (
             entry
-            for entry in known_series()
+            for entry in known_facts().series
             if entry.package == before.name and (entry.below is None or compare(before.version, entry.below) < 0)
         ),
         None,
@@ -92,7 +55,7 @@ def move(before: PackageRecord, after: PackageRecord) -> Move | None:
     evidence = Evidence(
         "catalogue",
         f"rules/data/abi_series.toml: {series.package}",
-        f"{unit} ({series.source}, read {series.checked.isoformat()})",
+        f"{unit} ({known_facts().cited(series)})",
     )
     if _head(before.version, depth) != _head(after.version, depth):
         return Move("leaves" if series.renamed else "unknown", evidence)
