@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from planner.model import Job, Migration, PackageChange, PackageRecord, SolveOutcome
+    from planner.model import Job, Migration, PackageChange, PackageRecord, PipDist, SolveOutcome
     from planner.rule import Rule
     from planner.solve.base import Solver
 
@@ -192,7 +192,7 @@ def _judged(
         ),
         surroundings=situation.surroundings,
         new_environment=new,
-        torch_link=lru_cache(maxsize=None)(partial(torch_link, target.prefix)),
+        torch_link=lru_cache(maxsize=None)(partial(torch_link if sources.look else _not_looked_at, target.prefix)),
         candidates=partial(_candidates, situation),
         configured_pins=situation.settings.pinned_packages,
         cached=partial(is_cached, situation.settings.pkgs_dirs),
@@ -225,6 +225,10 @@ def _explanation(situation: Situation, outcome: SolveOutcome) -> str | None:
         return None
     history = frozenset(spec for _, spec in situation.target.history.specs)
     return explain_unsolvable(situation.request, outcome, history, partial(_candidates, situation))
+
+
+def _not_looked_at(_prefix: str, _dist: PipDist) -> None:
+    """With `--no-files` nobody knows what an object is tied to."""
 
 
 def _changes(situation: Situation, after: tuple[PackageRecord, ...] | None) -> tuple[PackageChange, ...]:
