@@ -22,9 +22,10 @@ from planner.abi.extensions import NumpyUse, numpy_use
 from planner.abi.installed import installed_tree
 from planner.abi.loader import Loader
 from planner.abi.planned import installed_paths, planned_tree
-from planner.abi.series import held_by_requirement, known_series, move
+from planner.abi.series import held_by_requirement, move
 from planner.abi.system import GLIBC, System
 from planner.abi.tree import Entry, Tree, kin, takes_part
+from planner.facts import known_facts
 from planner.model import Environment, PackageChange, PackageRecord, RecordFiles
 from tests import objects
 
@@ -374,7 +375,7 @@ def test_a_mark_on_the_border_of_two_chunks_is_found(tmp_path):
 
 
 def test_every_series_names_a_source_and_a_day():
-    table = known_series()
+    table = known_facts().series
     assert len(table) > 50
     assert all(series.source and series.checked.year >= 2026 for series in table)
     keys = [(series.package, series.below) for series in table]
