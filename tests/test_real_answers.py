@@ -4,9 +4,13 @@ import json
 from dataclasses import replace
 
 import pytest
+from rich.cells import cell_len
 
+from planner.render import html, junit, sarif, terminal
+from planner.render.view import build_view
 from planner.run import Question, what_if
 from rules import RULES
+from tests.valid import assert_valid_junit, assert_valid_sarif, parsed_html
 
 HARVESTED = (
     "harvested/conda-forge",
@@ -241,3 +245,23 @@ def test_libmamba_refuses_what_conda_refuses_and_the_alternatives_solve(
     nearest = plan.alternatives.items[0]
     again = answer(installation, "base", " ".join(nearest.specs), names, **options)
     assert again.outcome != "unsolvable"
+
+
+@pytest.mark.parametrize(
+    ("installation", "spec", "channels", "tool"),
+    [
+        ("linux-base-py39", "python=3.10", ("main-2021-11",), "conda"),
+        ("linux-base-py39", "python=3.10", ("main-2021-11",), "mamba"),
+        ("linux-torch251-cu121", "python=3.11", HARVESTED, "mamba"),
+    ],
+)
+def test_the_reports_of_real_answers_are_valid_in_every_form(answer, installation, spec, channels, tool):
+    plan = answer(installation, "base", spec, channels, tool=tool)
+    view = build_view(plan)
+    page = html.render(view)
+    parsed_html(page)
+    assert page.count("<svg") >= 2
+    assert_valid_sarif(sarif.render(plan, RULES))
+    assert_valid_junit(junit.render(plan))
+    for width in (80, 200):
+        assert max(map(cell_len, terminal.render(view, width=width, colour=False).splitlines())) <= width

