@@ -105,7 +105,7 @@ def _artifacts(move: Move, request: Request) -> tuple[tuple[str, str], ...]:
     lost = [spec for spec in move.specs if spec_name(spec) not in present]
     notes = [f"The requested packages of {move.old.name} in a new environment; explicit.txt has every package."]
     if lost:
-        notes.append(f"Asked for, and not in the new environment: {'; '.join(lost)}")
+        notes.append(f"{artifacts.LEFT_OUT}{'; '.join(lost)}")
     if not move.old.history.specs:
         notes.append("The history names no package: those that no other package needs stand for what was asked for.")
     staying = sorted(set(asked_for(move.old)) & stays_in_base(move.old)) if move.is_base else []

@@ -550,3 +550,12 @@ def test_the_edges_of_many_findings_are_told_by_provider():
         "6 edges, removed (E1 to E6): pip:p1, pip:p2, pip:p3, pip:p4 and 2 more need cp39 of conda:python (python_abi)",
         "1 edge, unverified (E7): pip:p1 needs cp39 of conda:cudatoolkit (soname)",
     )
+
+
+def test_the_recommendation_says_what_the_new_environment_lacks():
+    text = "# The requested packages\n# Asked for, and not in the new environment: ray-all; streamlit\nname: x\n"
+    migration = replace(UNSAFE.migration, artifacts=(("environment.yml", text),))
+    assert paragraphs(replace(UNSAFE, migration=migration), "verdict")[-1].endswith(
+        "once its verification has passed. Asked for, and not in the new environment: ray-all; streamlit."
+    )
+    assert "Asked for" not in paragraphs(UNSAFE, "verdict")[-1]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from planner.artifacts import LEFT_OUT
 from planner.render import figures, words
 from planner.render.blocks import Bullets, Commands, Facts, Heading, Paragraph, Section
-from planner.render.escape import visible
+from planner.render.escape import clip, visible
 from planner.render.groups import plural
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def recommendation(plan: Plan) -> str:
     if plan.recommendation == "migrate" and plan.migration is not None:
         return (
             f"Recommended: leave {target} as it is, make the new environment {plan.migration.name} beside it by the "
-            "steps below, and move over once its verification has passed."
+            f"steps below, and move over once its verification has passed.{_left_out(plan.migration)}"
         )
     if plan.recommendation == "in-place":
         if plan.outcome == "no-change":
@@ -34,6 +35,13 @@ def recommendation(plan: Plan) -> str:
     if plan.recommendation == "migrate":
         return f"Recommended: leave {target} as it is, and make a new environment; this plan holds no steps for it."
     return f"Recommended: do not proceed; leave {target} as it is."
+
+
+def _left_out(migration: Migration) -> str:
+    """What the new environment lacks though it had been asked for, as the plan's own environment.yml says it."""
+    notes = (line.removeprefix("# ") for line in dict(migration.artifacts).get("environment.yml", "").splitlines())
+    lost = next((note.removeprefix(LEFT_OUT) for note in notes if note.startswith(LEFT_OUT)), "")
+    return f" {LEFT_OUT}{clip(lost)}." if lost else ""
 
 
 def section(plan: Plan) -> Section:

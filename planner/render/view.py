@@ -121,7 +121,7 @@ def _why(plan: Plan, certain: Sequence[groups.Group], unverified: Sequence[group
         blocks.append(Bullets(tuple(items), words.why_label(plan)))
     blocks.append(Paragraph(words.tally(plan)))
     if plan.outcome == "unsolvable" and plan.explanation:
-        blocks.append(Paragraph(f"What {words.engine(plan)} says:"))
+        blocks.append(Paragraph(f"Why, and what {words.engine(plan)} says:"))
         blocks.append(Lines("\n".join(clip(line) for line in plan.explanation.split("\n"))))
     blocks.append(Paragraph(steps.recommendation(plan)))
     return Section("verdict", "Verdict", tuple(blocks))
