@@ -161,8 +161,14 @@ def _solver_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @main.command("what-if", short_help="Simulate a change to ENV and say what it would break.")
-@click.argument("env", shell_complete=_environments)
+@click.argument("env", required=False, shell_complete=_environments)
 @click.argument("specs", nargs=-1)
+@click.option(
+    "--from",
+    "from_file",
+    metavar="FILE",
+    help="Ask about a new environment: environment.yml or an explicit list. ENV is then its name.",
+)
 @click.option("--update", "operation", flag_value="update", help="The change is `conda update SPEC...`.")
 @click.option("--remove", "operation", flag_value="remove", help="The change is `conda remove SPEC...`.")
 @click.option(
@@ -230,9 +236,12 @@ def what_if_command(root: str | None, /, **given: Any) -> None:
       planner what-if base python=3.11
       planner what-if train "numpy>=2" --as mamba --cuda 12.4
       planner what-if base python=3.11 --override-channels -c ./my-channel --offline
+      planner what-if --from environment.yml --cuda 12.4
     """
     from planner.run import Question
 
+    if given["env"] is None and given["from_file"] is None:
+        raise click.UsageError("Missing argument 'ENV'.")
     question = Question(
         env=given["env"],
         specs=given["specs"],
@@ -268,6 +277,7 @@ _PASSED_ON = (
     "deep",
     "name",
     "scan",
+    "from_file",
 )
 _REPORTING = ("form", "output", "save", "exit_zero", "quiet", "verbose")
 

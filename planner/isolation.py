@@ -37,6 +37,8 @@ def environment_reports(
         else _other_row(environment, target, findings, surroundings)
         for environment in installation.environments
     ]
+    if target.prefix not in {row.prefix for row in rows}:  # it is yet to be made
+        rows.append(_target_row(target, changes, findings, surroundings))
     if installation.problems and rows:
         # Environments that could not even be listed: said where the installation itself is spoken of, in base's row.
         rows[0] = replace(rows[0], evidence=(*_told(installation.problems), *rows[0].evidence))

@@ -69,17 +69,24 @@ def plan_migration(
 ) -> Migration:
     """The plan for moving `environment` to a new one that holds `solution`.
 
-    `name` is the new environment's; without it, one that is free in the installation is chosen. Raises `InputError`
-    for a name that is taken or cannot be one.
+    `name` is the new environment's; without it, one that is free in the installation is chosen. An `environment` that
+    is not among the installation's is itself the new one, yet to be made. Raises `InputError` for a name that is taken
+    or cannot be one.
     """
     root, windows = installation.root, host.subdir.startswith("win-")
-    chosen = _free_name(environment, installation, name, planned_python)
+    fresh = environment.prefix not in {other.prefix for other in installation.environments}
+    if fresh:
+        chosen, prefix = environment.name, environment.prefix
+    else:
+        chosen = _free_name(environment, installation, name, planned_python)
+        prefix = join(root, "envs", chosen)
     base = next((other for other in installation.environments if other.prefix == root), None)
     move = Move(
         old=environment,
         is_base=is_base,
         name=chosen,
-        prefix=join(root, "envs", chosen),
+        prefix=prefix,
+        fresh=fresh,
         subdir=host.subdir,
         specs=new_environment_specs(environment, is_base, request),
         solution=solution,

@@ -42,7 +42,7 @@ class Move:
     """All that the steps are written from.
 
     `specs` is what the new environment was asked to have, `solution` what it gets. `root_python` is None where base
-    has no python.
+    has no python. `fresh` says that there is no old environment: `old` is the new one, before it is made.
     """
 
     old: Environment
@@ -56,6 +56,7 @@ class Move:
     root: str
     root_python: str | None
     tool: Tool
+    fresh: bool = False
 
     @property
     def windows(self) -> bool:
@@ -73,7 +74,8 @@ class Move:
 
 def all_steps(move: Move) -> tuple[Step, ...]:
     """The steps in order; those that have nothing to do are not among them."""
-    steps = (_preflight(move), _snapshot(move), _create(move), _pip(move), _smoke(move), _untouched(move))
+    made = (_create(move), _pip(move), _smoke(move))
+    steps = (_preflight(move), *made) if move.fresh else (_preflight(move), _snapshot(move), *made, _untouched(move))
     return (*(step for step in steps if step is not None), _verify(move))
 
 
@@ -103,7 +105,8 @@ def _create(move: Move) -> Step:
     records = move.solution.records
     missing = sum(artifacts.lock_url(record) is None for record in records)
     unknown = sum(record.size is None for record in records)
-    title = f"Create {move.name} beside {move.old.name} from explicit.txt ({_count(len(records), 'package')}"
+    beside = "" if move.fresh else f" beside {move.old.name}"
+    title = f"Create {move.name}{beside} from explicit.txt ({_count(len(records), 'package')}"
     title += f", of which {missing} with no known URL: add these by hand" if missing else ""
     title += f"; the sizes of {unknown} are not known)" if unknown else ")"
     flags = ("--no-default-packages",) if move.tool.name == "conda" else ()
@@ -178,6 +181,8 @@ def follow_up(move: Move) -> tuple[Step, ...]:
         shown = f"Python ({move.name})"
         command = move.python("-m", "ipykernel", "install", "--user", "--name", move.name, "--display-name", shown)
         steps.append(Step("kernel", "kernel", f"Offer {move.name} to Jupyter, under a name of its own", (command,)))
+    if move.fresh:
+        return tuple(steps)
     title = f"Point jobs, services and notebooks that use {move.old.prefix} to {move.prefix}"
     steps.append(Step("cut-over", "cut-over", f"{title}; {move.old.name} keeps working meanwhile"))
     if not move.is_base:
@@ -188,7 +193,8 @@ def follow_up(move: Move) -> tuple[Step, ...]:
 
 def rollback(move: Move) -> Step:
     """The way back from any step."""
-    title = f"Remove {move.name}; {move.old.name} was never changed, so nothing else has to be taken back"
+    title = f"Remove {move.name}"
+    title += "" if move.fresh else f"; {move.old.name} was never changed, so nothing else has to be taken back"
     check = () if move.windows else (("test", "!", "-e", move.prefix),)
     return Step("rollback", "rollback", title, (_removal(move, move.prefix),), check)
 

@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 class Question:
     """What `planner what-if` was asked. Options unset are None or empty: then configuration decides.
 
+    With `from_file`, what is asked for stands in that file, and `env` is the name or prefix of an environment to be
+    made; None: the name that the file gives it.
+
     `look_into_files` is False with --no-files, `deep` fetches packages to look into them. `options` are conda's solver
     options under conda's own names (`--no-deps`). `scan` are further folders in which to look for references, `system`
     is the folder that holds `etc`, `usr` and `var`. `environ`, `home`, `cache_dir` and `created` (ISO time) come from
     the rim, so that the answer depends on nothing that is not written here.
     """
 
-    env: str = "base"
+    env: str | None = "base"
     specs: tuple[str, ...] = ()
     operation: Operation = "install"
     tool: Tool = "conda"
@@ -45,6 +48,7 @@ class Question:
     deep: bool = False
     scan: tuple[str, ...] = ()
     system: str = os.sep
+    from_file: str | None = None
     environ: Mapping[str, str]
     home: str
     cache_dir: str

@@ -99,6 +99,8 @@ def _asked(situation: Situation) -> Asked:
 
 def _what_would_happen(situation: Situation, solver: Solver) -> SolveOutcome:
     """The first question: the transaction that the tool itself would carry out."""
+    if situation.listed is not None:
+        return Solution(situation.listed)
     asked = _asked(situation)
     outcome = _simulated(situation, solver, asked)
     if isinstance(outcome, Solution) or outcome.refused or outcome.against:
@@ -282,6 +284,8 @@ def _alternatives(
 
 def _what_should_be_done(situation: Situation, solver: Solver) -> tuple[Solution | None, Alternatives]:
     """The second question: a new environment that keeps everything requested, or the nearest one that has a solution."""
+    if situation.listed is not None:
+        return Solution(situation.listed), Alternatives()
     specs = migrate.new_environment_specs(situation.target, situation.is_base, situation.request)
     outcome = _solve_new(situation, solver, specs)
     if isinstance(outcome, Solution):

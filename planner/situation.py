@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 from planner import channels, config, discover, host, load
 from planner.credentials import masked
+from planner.environment_file import read_environment_file
 from planner.errors import BadSpec, ChannelError, InputError
-from planner.model import Environment, Host, Installation, Repodata, Request
+from planner.explicit_list import listed_records
+from planner.model import Environment, Host, Installation, PackageRecord, Repodata, Request
+from planner.not_yet_made import asked_by_file, not_yet_made
 from planner.reach.notes import Places
 from planner.reach.read import read_surroundings
 from planner.reference import Surroundings
@@ -30,6 +33,7 @@ class Situation:
 
     `channel_names` are the channels that specs name, each with the base URLs it stands for; `max_attempts` is conda's
     own cap on its attempts, where the variable for it is set. `surroundings` is what refers to the environments.
+    `listed` are the packages of an explicit list, which are installed without a solve.
     """
 
     installation: Installation
@@ -42,22 +46,21 @@ class Situation:
     channel_names: tuple[tuple[str, tuple[str, ...]], ...] = ()
     max_attempts: int | None = None
     surroundings: Surroundings = field(default_factory=Surroundings)
+    listed: tuple[PackageRecord, ...] | None = None
 
 
 def read_situation(question: Question, progress: Callable[[str], None]) -> Situation:
     """Read what the question is about. Raises `InputError` and its kin for what cannot be used."""
+    file = read_environment_file(question.from_file) if question.from_file else None
+    if file is not None:
+        question = asked_by_file(question, file)
     asked = _check_request(question, progress)
     places = _places(question)
-    root = discover.find_root(question.root, question.environ, question.home)
-    settings = config.read_config(root, root, question.environ, question.home, question.tool)
-    name, prefix = discover.resolve_environment(root, question.env, settings.envs_dirs, question.home)
-    if prefix != root:
-        settings = config.read_config(root, prefix, question.environ, question.home, question.tool)
-    prefixes = list(discover.environment_prefixes(root, settings.envs_dirs, question.home))
-    if prefix not in {known for _, known in prefixes}:
-        prefixes.append((name, prefix))
-    installation = _with_problems(load.load_installation(root, prefixes, progress), prefix, settings)
-    target = next(environment for environment in installation.environments if environment.prefix == prefix)
+    if file is not None:
+        installation, target, settings = not_yet_made(question, file, progress)
+    else:
+        installation, target, settings = _installed(question, progress)
+    root, prefix = installation.root, target.prefix
     subdir = question.subdir or settings.subdir or target.subdir
     machine = host.detect_host(
         subdir,
@@ -78,6 +81,10 @@ def read_situation(question: Question, progress: Callable[[str], None]) -> Situa
         config=settings,
         on_progress=progress,
     )
+    listed = None
+    if file is not None and file.explicit:
+        listed, faults = listed_records(file, repodata, machine)
+        target = replace(target, problems=(*target.problems, *faults))
     request = Request(
         operation=question.operation,
         specs=asked,
@@ -97,6 +104,7 @@ def read_situation(question: Question, progress: Callable[[str], None]) -> Situa
         channel_names=_channel_names(question, target, settings),
         max_attempts=_max_attempts(question),
         surroundings=read_surroundings(installation.environments, target, places, settings, progress),
+        listed=listed,
     )
 
 
@@ -105,6 +113,21 @@ def _places(question: Question) -> Places:
         if not os.path.isdir(folder):
             raise InputError(f"--scan {folder}: it is no folder that can be looked into")
     return Places(question.environ, question.home, question.system, question.scan)
+
+
+def _installed(question: Question, progress: Callable[[str], None]) -> tuple[Installation, Environment, config.Config]:
+    """The installation, the environment of it that is asked about, and the configuration for a change to that."""
+    root = discover.find_root(question.root, question.environ, question.home)
+    settings = config.read_config(root, root, question.environ, question.home, question.tool)
+    name, prefix = discover.resolve_environment(root, question.env or "base", settings.envs_dirs, question.home)
+    if prefix != root:
+        settings = config.read_config(root, prefix, question.environ, question.home, question.tool)
+    prefixes = list(discover.environment_prefixes(root, settings.envs_dirs, question.home))
+    if prefix not in {known for _, known in prefixes}:
+        prefixes.append((name, prefix))
+    installation = _with_problems(load.load_installation(root, prefixes, progress), prefix, settings)
+    target = next(environment for environment in installation.environments if environment.prefix == prefix)
+    return installation, target, settings
 
 
 def _check_request(question: Question, progress: Callable[[str], None]) -> tuple[str, ...]:
@@ -203,4 +226,6 @@ def _with_problems(installation: Installation, prefix: str, settings: config.Con
 
 def _options(question: Question) -> tuple[str, ...]:
     """Options that the tool itself knows by these names: the report repeats the command with them."""
+    if question.from_file:
+        return ("--file", question.from_file, *question.options)
     return (*(["--override-channels"] if question.override_channels else []), *question.options)

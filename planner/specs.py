@@ -46,7 +46,8 @@ _LOOSE_STAR = re.compile(r"(?<=[^.*<>=!~,|(])\*(?=$|[,|)])")
 # A bound with a star after it is the bound: conda has it so, and one engine reads `>1.2.*` as `>=1.2`.
 _STARRED_BOUND = re.compile(r"((?:[<>]=?|~=)[^,|()<>=*]+?)\.?\*(?=$|[,|)])")
 _INNER_STAR = re.compile(r"\*(?!$|[,|)]|\.\*)")
-_WHOLE_VERSION = re.compile(r"[(]?[A-Za-z0-9_.!+*<>=~][A-Za-z0-9_.!+*<>=~,|()-]*(?<![,|(])")
+_BOUND = r"[(]*(?:[<>]=?|[=!~]=|=)?[A-Za-z0-9_.!+*-]+[)]*"
+_WHOLE_VERSION = re.compile(rf"{_BOUND}(?:[,|]{_BOUND})*")
 _SUBDIR = re.compile(r"(?:noarch|(?:linux|osx|win|freebsd|zos|emscripten|wasi)-[a-z0-9]+)")
 
 

@@ -93,6 +93,16 @@ def test_a_saved_plan_is_shown_in_every_format_as_a_fresh_one(run, installation,
     assert (tmp_path / "report").read_text() == fresh.stdout
 
 
+def test_a_new_environment_from_a_file(run, installation, tmp_path):
+    root, channel = installation
+    path = tmp_path / "environment.yml"
+    path.write_text(f"channels: ['{channel}', nodefaults]\ndependencies: [python=3.11]\n", encoding="utf-8")
+    done = run("--root", root, "what-if", "train", "--from", path, "--offline", "--format", "json", "--exit-zero")
+    plan = json.loads(done.stdout)
+    assert (plan["target"]["name"], plan["target"]["python"], plan["outcome"]) == ("train", None, "change")
+    assert [item["version"] for item in plan["final_state"]] == ["3.11.1"]
+
+
 def test_exit_zero(run, installation):
     assert run(*question(installation, "base", "python=3.12")).exit_code == 30
     assert run(*question(installation, "base", "python=3.12"), "--exit-zero").exit_code == 0
@@ -110,6 +120,9 @@ def test_nothing_to_do_is_safe(run, installation):
         (("./no/such/prefix", "python=3.11"), "no/such/prefix"),
         (("base", "python=="), "python=="),
         (("base",), "planner what-if base"),
+        ((), "Missing argument 'ENV'"),
+        (("--from", "/no/such/environment.yml"), "/no/such/environment.yml"),
+        (("base", "python", "--from", "x.yml"), "x.yml"),
         (("base", "x", "--update-all", "--freeze-installed"), "--update-all"),
         (("base", "x", "--as", "mamba", "--update-specs"), "--update-specs"),
         (("base", "python=3.11", "--mirror", "conda-forge"), "--mirror"),

@@ -125,6 +125,7 @@ def test_mamba_takes_one_equals_sign_for_any_version_below_it_even_beside_a_buil
         ("a 1.0 2 3", "put a comma between versions"),
         ("a 1.2,", "no version"),
         ("a ()", "no version"),
+        ("a >>1", "no version"),
         ("a 1.*.2", "a star inside a version"),
         ("a *.7.*,>=1", "a star inside a version"),
         ("a ^1\\.2$", "a pattern"),

@@ -39,6 +39,8 @@ def command(plan: Plan) -> str:
 def dry_run(plan: Plan) -> tuple[str, ...]:
     """The command by which the tool itself answers, changing nothing."""
     request = plan.request
+    if "--file" in request.options:
+        return quoted((*_argv(plan), "--dry-run"), plan.host.subdir)
     channels = [word for channel in request.channels for word in ("--channel", channel)]
     override = ["--override-channels"] if channels and "--override-channels" not in request.options else []
     where = ("--prefix", plan.target.prefix, *override, *channels)
@@ -47,6 +49,10 @@ def dry_run(plan: Plan) -> tuple[str, ...]:
 
 def _argv(plan: Plan) -> Argv:
     request = plan.request
+    if "--file" in request.options:  # the specs stand in the file
+        made_from_specs = request.options[request.options.index("--file") + 1].endswith((".yml", ".yaml"))
+        create = ("env", "create") if made_from_specs else ("create",)
+        return (request.tool, *create, *request.options, "--prefix", plan.target.prefix)
     verb = ("update", "--all") if request.operation == "update-all" else (request.operation,)
     return (request.tool, *verb, *request.options, *request.specs)
 
