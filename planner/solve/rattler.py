@@ -147,10 +147,12 @@ def _interpret(request: SolveRequest, has_newer: Callable[[PackageRecord], bool]
 
 
 def _as_it_stands(record: PackageRecord, request: SolveRequest) -> PackageRecord:
-    """The record without the needs that the host does not meet even now: like libsolv, what is broken may stay.
+    """The record without the needs that nothing meets even now: like libsolv, what is broken may stay.
 
-    A GPU build that was installed elsewhere must not make every question on a host without a GPU unsolvable.
+    A GPU build that was installed elsewhere must not make every question on a host without a GPU unsolvable, nor a
+    package whose need was removed by force every question about its environment.
     """
+    installed = {package.name for package in request.installed}
     host = {
         package.name: PackageRecord(package.name, package.version, package.build)
         for package in request.virtual_packages
@@ -158,7 +160,7 @@ def _as_it_stands(record: PackageRecord, request: SolveRequest) -> PackageRecord
     met = []
     for spec in record.depends:
         name = spec.split(" ", maxsplit=1)[0]
-        if not name.startswith("__") or (name in host and matches(spec, host[name])):
+        if (name in host and matches(spec, host[name])) if name.startswith("__") else name in installed:
             met.append(spec)
     return record if len(met) == len(record.depends) else replace(record, depends=tuple(met))
 
