@@ -196,3 +196,22 @@ def test_an_installed_gpu_build_stays_on_a_host_without_cuda(ask):
     wanted = [Install("pytorch"), Install("six")]
     assert labels(ask(wanted, (PY310, gpu), channel=(PY310, gpu, PURE))) == [PY310.label, gpu.label, PURE.label]
     assert isinstance(ask([Install("pytorch")], (PY310,), channel=(PY310, gpu)), Unsolvable)
+
+
+def test_where_an_engine_gives_the_conflict_s_structure_its_nodes_read_as_people_write_them(ask):
+    outcome = ask([Install("python=3.11"), Install("pytorch")], ())
+    assert isinstance(outcome, Unsolvable)
+    if outcome.graph is not None:
+        packages = [node.text for node in outcome.graph.nodes if node.kind == "package"]
+        assert TORCH.name in {text.split(" ")[0] for text in packages}
+        assert [text for text in packages if set(text) & set("()'\"")] == []
+
+
+def test_a_channel_in_a_spec_is_the_one_that_its_name_stands_for(ask):
+    first = ask.write([record("tool", "1.0")], "https://conda.example/first", rank=0)
+    second = ask.write([record("tool", "2.0")], "https://repo.anaconda.com/pkgs/main", rank=1)
+    names = (("pkgs/main", ("https://repo.anaconda.com/pkgs/main",)),)
+    more = {"repodata": (first, second), "channel_names": names}
+    assert labels(ask([Install("pkgs/main::tool")], (), **more)) == ["tool 2.0 0"]
+    assert labels(ask([Install("https://conda.example/first::tool")], (), **more)) == ["tool 1.0 0"]
+    assert isinstance(ask([Install("pkgs/main::tool 1.*")], (), **more), Unsolvable)

@@ -294,7 +294,8 @@ def _node(node: Any) -> dict[str, str]:
     }
     name = node.name()
     if kind == "PackageListNode":
-        text = f"{name} {node.versions_trunc()}"
+        versions, _number = node.versions_trunc()
+        text = f"{name} {versions}"
     else:
         text = "|".join(dict.fromkeys(str(item) for item in node))
     return {"kind": short.get(kind, kind), "name": name, "text": text}
