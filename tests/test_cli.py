@@ -204,3 +204,24 @@ def test_every_command_has_help(run, command):
     done = run(*command, "--help")
     assert done.exit_code == 0
     assert done.stdout.startswith("Usage:")
+
+
+@pytest.mark.parametrize("form", ["text", "json", "markdown", "html"])
+@pytest.mark.parametrize(
+    "spec", ["python=3.11", "https://me:secret@h.example/c::python=3.11", "https://me:secret@h.example/c::python=="]
+)
+def test_logins_and_tokens_are_never_shown_or_saved(run, installation, tmp_path, form, spec):
+    root, channel = installation
+    (root / ".condarc").write_text(
+        "channels: ['https://me:secret@h.example/t/secret/c']\npinned_packages: ['https://me:secret@h.example/c::a@1']\n"
+    )
+    (root / "conda-meta" / "history").write_text(
+        "==> 2024-01-01 00:00:00 <==\n# cmd: conda\n# update specs: ['https://me:secret@h.example/c::python']\n"
+    )
+    mirrors = ("--mirror", f"https://h.example/c={channel}", "--mirror", f"https://h.example/t/secret/c={channel}")
+    given = ("what-if", "base", spec, "--offline", *mirrors, "--format", form, "--save", tmp_path / "plan.json", "-v")
+    done = run("--root", root, *given)
+    assert done.exit_code in {2, 40}
+    assert "secret" not in done.stdout + done.stderr
+    if done.exit_code == 40:
+        assert "secret" not in (tmp_path / "plan.json").read_text()
