@@ -49,6 +49,7 @@ def create(prefix: Path, specs: Sequence[str], channel: str, materials: Material
         records = asyncio.run(made())
     except rattler.exceptions.SolverError as error:
         raise LabError(f"{' '.join(specs)} cannot be had together in the lab's channel: {error}") from None
+    _compile(prefix)
     lines = [f"==> {_WHEN} <==", f"# cmd: conda create -p {prefix} {' '.join(specs)}", "# conda version: 24.5.0"]
     lines += [
         f"+{channel}/{record.subdir}::{record.name.normalized}-{record.version}-{record.build}" for record in records
@@ -71,6 +72,7 @@ def transact(
         records = [known[record["url"]] for record in final_state]
     except KeyError as error:
         raise LabError(f"the plan names {error}, which no channel of the lab offers") from None
+    _forget_bytecode(prefix, {record.url for record in records})
     asyncio.run(rattler.install(records, prefix, cache_dir=materials.package_cache, show_progress=False))
 
 
@@ -143,6 +145,45 @@ def seal(folder: Path) -> dict[str, tuple[int, int, int]]:
             status = os.lstat(path)
             found[path] = (status.st_ino, status.st_size, status.st_mtime_ns)
     return found
+
+
+def _compile(prefix: Path) -> None:
+    """Give `noarch` packages the bytecode that conda gives them when it links them, and rattler does not."""
+    paths = [str(prefix / path) for record in _records(prefix) for path in _sources(record)]
+    if not paths:
+        return
+    subprocess.run(
+        [prefix / "bin" / "python", "-I", "-m", "compileall", "-q", "-i", "-"],
+        input="\n".join(paths),
+        text=True,
+        stdout=subprocess.DEVNULL,
+        check=False,  # sources of templates and of other pythons do not compile, and need not
+    )
+
+
+def _forget_bytecode(prefix: Path, kept: set[str]) -> None:
+    """Take the bytecode away with the packages that go or are linked anew, as conda does."""
+    records = _records(prefix)
+    python_stays = any(record["name"] == "python" and record["url"] in kept for record in records)
+    for record in records:
+        if python_stays and record["url"] in kept:
+            continue
+        for path in _sources(record):
+            folder = prefix / os.path.dirname(path) / "__pycache__"
+            for bytecode in folder.glob(f"{os.path.basename(path)[:-3]}.cpython-*.pyc"):
+                bytecode.unlink()
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def _records(prefix: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted((prefix / "conda-meta").glob("*.json"))]
+
+
+def _sources(record: dict[str, Any]) -> list[str]:
+    if record.get("noarch") != "python":
+        return []
+    return [path for path in record["files"] if path.endswith(".py")]
 
 
 def _link_tree(source: Path, target: Path) -> None:
