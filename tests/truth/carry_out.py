@@ -72,7 +72,7 @@ class Bench:
         return self._worked
 
     def predict(self, case: Case, rules: Sequence[Rule]) -> dict[str, Any]:
-        """The plan document of `planner what-if --format json`."""
+        """The plan document of `planner what-if --scan HOME --format json`."""
         from planner.run import Question, what_if
         from planner.serialize import dumps
 
@@ -89,6 +89,8 @@ class Bench:
             channel_priority=case.priority,
             environ={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
             home=str(self.place.home),
+            scan=(str(self.place.home),),
+            system=str(self.place.folder),  # nothing of this machine's own: what refers to the installation is in it
             cache_dir=str(self._cache / "planner"),
             created=_CREATED,
         )

@@ -22,7 +22,6 @@ _CAUSES = (
     ("ABI003", r"cannot open shared object file"),
     ("ABI004", r"undefined symbol|symbol lookup error|version `[^']*' not found"),
     ("ABI006", r"numpy.*(?:failed to import|_ARRAY_API|C-API|ABI|dtype size)|compiled using NumPy|numpy\.dtype size"),
-    ("ABI010", r"OMP: Error"),
     ("PIP002", r"now comes from"),
 )
 
@@ -152,6 +151,8 @@ def _lies_in(owner: str, name: str) -> bool:
 
 
 def _cause(environment: str, owner: str, group: Sequence[Failure], plan: dict[str, Any]) -> str | None:
+    if any("OMP: Error" in failure.error for failure in group):
+        return "ABI010"
     if environment.startswith("venv:"):
         return "ENV004"
     if environment.startswith(("kernel:", "unit:", "script:", "pth:")):

@@ -134,8 +134,13 @@ def document(results: Sequence[Result], facts: Facts) -> dict[str, Any]:
 
 
 def _called_safe(results: Iterable[Result]) -> list[Result]:
+    """Where the verdict was safe or review, and something broke that no certain finding had spoken of."""
     return [
-        result for result in results if result.verdict in {"safe", "review"} and result.judged and result.judged.breaks
+        result
+        for result in results
+        if result.verdict in {"safe", "review"}
+        and result.judged
+        and any(found.fate != "predicted" for found in result.judged.breaks)
     ]
 
 
@@ -236,7 +241,7 @@ def markdown(results: Sequence[Result], facts: Facts) -> str:
             "and what is inside a file do not occur in it."
         ),
         "",
-        "## What was called safe, or worth a review, and broke",
+        "## Called safe or worth a review, with a break that was not predicted",
         "",
         *_bullets(f"`{result.case.title}` ({result.verdict})" for result in _called_safe(carried_out)),
         "",
