@@ -66,7 +66,7 @@ def _finding(ctx: RuleContext, record: PackageRecord, edge: Edge, *, certain: bo
     why = (
         "it was built for the series that this leaves, and does not load with another"
         if certain
-        else "whether it still loads is not known from metadata"
+        else f"whether it still loads is not known from metadata{_unreadable(ctx)}"
     )
     return finding(
         ctx,
@@ -74,14 +74,22 @@ def _finding(ctx: RuleContext, record: PackageRecord, edge: Edge, *, certain: bo
         Severity.BLOCK,
         edge.consumer,
         f"{record.label} stays and requires {becomes(ctx, edge.provider)}: {why}",
-        f"let {record.name} move in the same change, look into the files (without --no-files, with --deep), "
-        "or make a new environment",
+        f"let {record.name} move in the same change{_by_looking(ctx)}, or make a new environment",
         predicts="load" if certain else None,
         certain=certain,
         evidence=edge.evidence
         or (Evidence("metadata", f"conda-meta/{record.dist_name}.json", f"depends: {edge.requirement}"),),
         edges=(edge,),
     )
+
+
+def _unreadable(ctx: RuleContext) -> str:
+    subdir = ctx.environment.subdir
+    return f", and binaries of {subdir} are not read" if subdir.startswith(("osx-", "win-")) else ""
+
+
+def _by_looking(ctx: RuleContext) -> str:
+    return "" if _unreadable(ctx) else ", look into the files (without --no-files, with --deep)"
 
 
 def _built_here(ctx: RuleContext, dist: PipDist, changed: list[str]) -> Finding:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from planner.abi.series import held_by_requirement, move
 from planner.model import Edge, Evidence
-from planner.pyabi import is_compiled, split_spec
+from planner.pyabi import declared_python, is_compiled, split_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,10 +60,14 @@ def by_metadata(ctx: RuleContext, consumer: str, provider: str) -> Held:
 
 
 def edges(ctx: RuleContext) -> tuple[Edge, ...]:
-    """Every need for a library whose package the change touches, with what becomes of it, by consumer and library."""
+    """Every need for a library whose package the change touches, with what becomes of it, by consumer and library.
+
+    Then the needs, by requirement, of packages that change too: for libraries where binaries were not read, and for
+    python's ABI where its minor moves. What stays and needs another python is ABI001's to say.
+    """
     found = {(link.consumer, link.provider, link.library): link for link in _links(ctx) if moves(ctx, link.provider)}
     known = tuple(edge_of(ctx, link) for _, link in sorted(found.items(), key=lambda item: item[0]))
-    return (*known, *(edge for _, _, edge in unread_needs(ctx)))
+    return (*known, *(edge for _, _, edge in unread_needs(ctx)), *_moved(ctx))
 
 
 def edge_of(ctx: RuleContext, link: Link) -> Edge:
@@ -92,6 +96,26 @@ def unread_needs(ctx: RuleContext) -> Iterator[tuple[PackageRecord, Held, Edge]]
                 held,
                 Edge(f"conda:{record.name}", f"conda:{name}", "series", requirement, status, held.evidence),
             )
+
+
+def _moved(ctx: RuleContext) -> Iterator[Edge]:
+    for change in ctx.changes:
+        record = change.before
+        if record is None or record.noarch is not None or change.action == "relink":
+            continue
+        status: EdgeStatus = "removed" if change.after is None else "rebuilt"
+        bound = declared_python(record) if ctx.python_minor_moves else None
+        if bound is not None:
+            evidence = (_requires(record, bound[1]),)
+            yield Edge(f"conda:{record.name}", "conda:python", "python_abi", bound[1], status, evidence)
+        if is_compiled(record, ctx.files(record)) is False or _was_read(ctx, record):
+            continue
+        for line in record.depends:
+            name = split_spec(line)[0]
+            provider = moves(ctx, f"conda:{name}")
+            if provider is not None and provider.before is not None and _is_library(ctx, provider.before):
+                evidence = (_requires(record, line),)
+                yield Edge(f"conda:{record.name}", f"conda:{name}", "series", line, status, evidence)
 
 
 def _links(ctx: RuleContext) -> tuple[Link, ...]:
