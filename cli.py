@@ -331,6 +331,40 @@ def show_command(plan_file: str, form: str, output: str | None) -> None:
     _write(load_plan(plan_file), form, output)
 
 
+@main.command("audit", short_help="What is wrong in ENV today, without any change.")
+@click.argument("env", shell_complete=_environments)
+@click.option("--deep", is_flag=True, help="Hash every file of conda's packages.")
+@click.option("--scan", multiple=True, metavar="DIR", help="Look here too for what refers to ENV. Repeatable.")
+@click.option("--exit-zero", is_flag=True, help="Exit 0 whatever the verdict.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+@click.option("-v", "--verbose", is_flag=True, help="Each stage and its time on stderr, a line each.")
+@_view_options
+@click.pass_obj
+def audit_command(root: str | None, /, **given: Any) -> None:
+    """Run the rules on ENV as it is: packages there twice, files overwritten or missing, libraries not found, leaks.
+
+    Requirements of pip's packages that are not met are among it. Exit codes: 0 safe, 10 review, 20 unsafe, 40 unknown.
+
+    \b
+    Examples:
+      planner audit base
+      planner audit train --deep --format json
+    """
+    from planner.audit import audit
+    from planner.progress import kind, progress
+    from planner.question import Question
+    from planner.render import audit as rendering
+    from rules import RULES
+
+    question = Question(env=given["env"], root=root, scan=given["scan"], **_ambient())
+    with progress(sys.stderr, kind(sys.stderr, quiet=given["quiet"], verbose=given["verbose"])) as report:
+        found = audit(question, RULES, deep=given["deep"], progress=report)
+    form, output = given["form"], given["output"]
+    text = rendering.dumps(found) if form == "json" else _as_text(rendering.build_view(found), form, output)
+    _put(text, output)
+    sys.exit(0 if given["exit_zero"] else VERDICT_CODES[found.verdict.value])
+
+
 @main.command("envs", short_help="Every environment: python, torch, CUDA, size, and what leaks in or out.")
 @click.option("--sizes", is_flag=True, help="Measure the sizes, however many files there are.")
 @click.option(

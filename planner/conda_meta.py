@@ -67,6 +67,32 @@ class _Path(msgspec.Struct):
     sha256_in_prefix: Any = None
 
 
+class Fingerprint(msgspec.Struct, frozen=True):
+    """What conda-meta says of one linked file; `sha256` is empty and `size` None where it does not say."""
+
+    link: bool
+    sha256: str
+    size: int | None
+
+
+class _PrintedPath(msgspec.Struct):
+    path: str = msgspec.field(name="_path", default="")
+    path_type: str | None = None
+    prefix_placeholder: str | None = None
+    sha256: str | None = None
+    sha256_in_prefix: str | None = None
+    size_in_bytes: int | None = None
+
+
+class _PrintedPathsData(msgspec.Struct):
+    paths: list[_PrintedPath] | None = None
+
+
+class _Printed(msgspec.Struct):
+    files: list[str] | None = None
+    paths_data: _PrintedPathsData | None = None
+
+
 class _PathsData(msgspec.Struct):
     paths: list[_Path] | None = None
 
@@ -82,6 +108,7 @@ class _Paths(msgspec.Struct):
 
 _RECORDS = msgspec.json.Decoder(_Record)
 _PATHS = msgspec.json.Decoder(_Paths)
+_FINGERPRINTS = msgspec.json.Decoder(_Printed)
 
 
 def decode(content: bytes) -> PackageRecord:
@@ -147,6 +174,28 @@ def hashes(content: bytes, record: PackageRecord) -> dict[str, str] | None:
         known = path if path in found or not found else f"{site}{path}"
         if known in found or not raw.files:
             found[known] = _text(item.sha256_in_prefix) or _text(item.sha256)
+    return found
+
+
+def fingerprints(content: bytes) -> dict[str, Fingerprint]:
+    """Path -> what a file of the record was like when it was linked, for those of which that is on record.
+
+    `paths_data` names the files of a noarch package as the package does, below `site-packages`; those that `files` has
+    under another path are found by their ending. Raises `BadRecordError`.
+    """
+    raw = _decoded(_FINGERPRINTS, content)
+    listed = set(raw.files or ())
+    tails = {path.partition("site-packages/")[2]: path for path in listed if "site-packages/" in path}
+    found = {}
+    for item in raw.paths_data.paths if raw.paths_data and raw.paths_data.paths else ():
+        path = item.path
+        if listed and path not in listed:
+            path = tails.get(path.removeprefix("site-packages/"), path)
+        rewritten = bool(item.prefix_placeholder)
+        sha256 = item.sha256_in_prefix or ("" if rewritten else item.sha256 or "")
+        found[path.replace("\\", "/")] = Fingerprint(
+            link=item.path_type == "softlink", sha256=sha256, size=None if rewritten else item.size_in_bytes
+        )
     return found
 
 

@@ -56,25 +56,14 @@ def read_situation(question: Question, progress: Callable[[str], None]) -> Situa
         question = asked_by_file(question, file)
     asked = _check_request(question, progress)
     places = _places(question)
-    if file is not None:
-        installation, target, settings = not_yet_made(question, file, progress)
-    else:
-        installation, target, settings = _installed(question, progress)
-    root, prefix = installation.root, target.prefix
-    subdir = question.subdir or settings.subdir or target.subdir
-    machine = host.detect_host(
-        subdir,
-        cuda=question.cuda,
-        driver=question.driver,
-        glibc=question.glibc,
-        host_file=question.host_file,
-        environ=question.environ,
-    )
+    found = not_yet_made(question, file, progress) if file is not None else _installed(question, progress)
+    present = _present(question, found, places, progress)
+    settings, target = present.settings, present.target
     searched = _channels(question, settings)
     progress(f"reading the repodata of {', '.join(map(masked, searched))}")
     repodata = channels.open_channels(
         searched,
-        subdir,
+        present.host.subdir,
         mirrors=question.mirrors,
         offline=question.offline or settings.offline,
         cache_dir=question.cache_dir,
@@ -83,7 +72,7 @@ def read_situation(question: Question, progress: Callable[[str], None]) -> Situa
     )
     listed = None
     if file is not None and file.explicit:
-        listed, faults = listed_records(file, repodata, machine)
+        listed, faults = listed_records(file, repodata, present.host)
         target = replace(target, problems=(*target.problems, *faults))
     request = Request(
         operation=question.operation,
@@ -93,18 +82,47 @@ def read_situation(question: Question, progress: Callable[[str], None]) -> Situa
         channel_priority=question.channel_priority or settings.channel_priority,
         options=_options(question),
     )
+    return replace(
+        present,
+        target=target,
+        request=request,
+        repodata=repodata,
+        channel_names=_channel_names(question, target, settings),
+        max_attempts=_max_attempts(question),
+        listed=listed,
+    )
+
+
+def read_present(question: Question, progress: Callable[[str], None]) -> Situation:
+    """Read what there is, whatever is asked: the situation without channels, with a request for nothing."""
+    places = _places(question)
+    return _present(question, _installed(question, progress), places, progress)
+
+
+def _present(
+    question: Question,
+    found: tuple[Installation, Environment, config.Config],
+    places: Places,
+    progress: Callable[[str], None],
+) -> Situation:
+    installation, target, settings = found
+    machine = host.detect_host(
+        question.subdir or settings.subdir or target.subdir,
+        cuda=question.cuda,
+        driver=question.driver,
+        glibc=question.glibc,
+        host_file=question.host_file,
+        environ=question.environ,
+    )
     return Situation(
         installation,
         target,
-        os.path.realpath(prefix) == os.path.realpath(root),
+        os.path.realpath(target.prefix) == os.path.realpath(installation.root),
         settings,
         machine,
-        request,
-        repodata,
-        channel_names=_channel_names(question, target, settings),
-        max_attempts=_max_attempts(question),
+        Request("install", (), question.tool),
+        (),
         surroundings=read_surroundings(installation.environments, target, places, settings, progress),
-        listed=listed,
     )
 
 

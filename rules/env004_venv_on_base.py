@@ -101,7 +101,7 @@ def _finding(
     return finding(
         ctx,
         "ENV004",
-        Severity.BLOCK,
+        Severity.WARN if pre_existing else Severity.BLOCK,
         f"env:{venv.source}",
         f"{venv.source}{made} {text}",
         _REMEDIES.get(venv.made_by, "make it again with a python that stays, and install its packages anew"),

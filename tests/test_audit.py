@@ -1,0 +1,252 @@
+"""`planner audit`: what is wrong today is found on real files, and what is well stays unsaid."""
+
+import base64
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from planner.audit import audit
+from planner.question import Question
+from planner.render import audit as rendering
+from planner.render import markdown, terminal
+from rules import RULES
+from tests import objects
+
+TOP = Path(__file__).parents[1]
+SITE = "lib/python3.11/site-packages"
+NEEDS_GCC = pytest.mark.skipif(objects.GCC is None, reason="no compiler")
+
+
+def write(path, content=""):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def package(prefix, name, version, files, *, depends=()):
+    """A record with the hash and size of each of its files as they lie there now."""
+    paths = []
+    for path in files:
+        content = (prefix / path).read_bytes()
+        paths.append(
+            {
+                "_path": path,
+                "path_type": "hardlink",
+                "sha256": hashlib.sha256(content).hexdigest(),
+                "sha256_in_prefix": hashlib.sha256(content).hexdigest(),
+                "size_in_bytes": len(content),
+            }
+        )
+    record = {
+        "name": name,
+        "version": version,
+        "build": "h0_0",
+        "build_number": 0,
+        "channel": "https://conda.anaconda.org/conda-forge",
+        "subdir": "linux-64",
+        "depends": list(depends),
+        "files": list(files),
+        "paths_data": {"paths_version": 1, "paths": paths},
+    }
+    write(prefix / f"conda-meta/{name}-{version}-h0_0.json", json.dumps(record))
+
+
+def dist(prefix, name, version, *files, requires=()):
+    """A distribution as pip leaves it."""
+    info = f"{SITE}/{name}-{version}.dist-info"
+    lines = "".join(f"Requires-Dist: {line}\n" for line in requires)
+    write(prefix / info / "METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{lines}")
+    write(prefix / info / "INSTALLER", "pip\n")
+    listed = [f"{path},sha256={_hash(prefix / SITE / path)},1\n" for path in files]
+    write(prefix / info / "RECORD", "".join([*listed, f"{name}-{version}.dist-info/RECORD,,\n"]))
+
+
+def _hash(path):
+    return base64.urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest()).decode().rstrip("=")
+
+
+@pytest.fixture
+def prefix(tmp_path):
+    """A sound environment with a python and a numpy of conda's, and a rich of pip's."""
+    root = tmp_path / "conda"
+    write(root / "bin/python3.11", "python")
+    write(root / f"{SITE}/numpy/__init__.py", "version = '1.26.4'\n")
+    write(root / f"{SITE}/numpy/core.py", "x = 1\n")
+    write(root / f"{SITE}/numpy-1.26.4.dist-info/METADATA", "Name: numpy\nVersion: 1.26.4\n")
+    package(root, "python", "3.11.9", ["bin/python3.11"])
+    numpy = (f"{SITE}/numpy/__init__.py", f"{SITE}/numpy/core.py", f"{SITE}/numpy-1.26.4.dist-info/METADATA")
+    package(root, "numpy", "1.26.4", numpy, depends=("python >=3.11,<3.12.0a0",))
+    write(root / "conda-meta/history", "# update specs: ['numpy', 'python=3.11']\n")
+    write(root / f"{SITE}/rich/__init__.py")
+    dist(root, "rich", "13.7.1", "rich/__init__.py", requires=("numpy>=1.20",))
+    (tmp_path / "home").mkdir()
+    return root
+
+
+def audited(prefix, *, deep=False, **environ):
+    home = prefix.parent / "home"
+    question = Question(
+        env="base",
+        root=str(prefix),
+        environ=environ,
+        home=str(home),
+        system=str(prefix.parent / "system"),
+        cache_dir=str(home / "cache"),
+        created="2026-01-01T00:00:00Z",
+        glibc=os.confstr("CS_GNU_LIBC_VERSION").split()[1],
+    )
+    return audit(question, RULES, deep=deep)
+
+
+def told(found):
+    return [(item.rule, item.severity.value, item.status, item.subject) for item in found.findings]
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_what_is_well_is_safe(prefix, deep, state_of):
+    before = state_of(prefix)
+    found = audited(prefix, deep=deep)
+    assert (found.verdict.value, found.findings, found.integrity.damage) == ("safe", (), ())
+    assert (found.integrity.looked_at, found.integrity.hashed) == (4, 4 if deep else 0)
+    assert state_of(prefix) == before
+
+
+def test_a_flipped_byte_is_found_deep_and_a_missing_file_always(prefix):
+    write(prefix / f"{SITE}/numpy/core.py", "x = 2\n")
+    assert audited(prefix).verdict.value == "safe"
+    found = audited(prefix, deep=True)
+    assert (found.verdict.value, [(item.owner, item.state) for item in found.integrity.damage]) == (
+        "review",
+        [("numpy", "altered")],
+    )
+    (prefix / f"{SITE}/numpy/core.py").unlink()
+    found = audited(prefix)
+    assert (found.verdict.value, [(item.path, item.state) for item in found.integrity.damage]) == (
+        "review",
+        [(f"{SITE}/numpy/core.py", "missing")],
+    )
+
+
+def test_pip_over_conda_is_found_with_what_it_overwrote(prefix):
+    """What `pip install numpy==1.23.5` does: conda's metadata is taken away, and its files are written over."""
+    (prefix / f"{SITE}/numpy-1.26.4.dist-info/METADATA").unlink()
+    (prefix / f"{SITE}/numpy-1.26.4.dist-info").rmdir()
+    write(prefix / f"{SITE}/numpy/__init__.py", "version = '1.23.5'\n")
+    dist(prefix, "numpy", "1.23.5", "numpy/__init__.py", "numpy/core.py")
+    found = audited(prefix)
+    assert found.verdict.value == "unsafe"
+    assert ("PIP002", "block", "certain", "pip:numpy") in told(found)
+    (overwritten,) = [item for item in found.findings if item.rule == "PIP004"]
+    assert overwritten.message == "numpy has overwritten 1 file of conda's numpy"
+    assert overwritten.evidence[0].where == f"{SITE}/numpy/__init__.py"
+    assert found.integrity.hashed == 2
+
+
+def test_a_requirement_that_is_not_met(prefix):
+    dist(prefix, "app", "1.0", requires=("numpy>=2", "absent", "rich", "other; python_version < '3'"))
+    found = audited(prefix)
+    (unmet,) = [item for item in found.findings if item.rule == "PIP003"]
+    assert (unmet.subject, unmet.message) == ("pip:app", "app requires numpy>=2, absent, which is not met")
+
+
+@NEEDS_GCC
+@pytest.mark.parametrize(
+    ("path", "severity"),
+    [(f"{SITE}/numpy/_core.cpython-311-x86_64-linux-gnu.so", "block"), ("lib/libplugin.so", "warn")],
+)
+def test_a_library_that_is_missing_now(prefix, path, severity):
+    objects.write(objects.ObjectTable(needs={"libcudnn.so.8": ()}, rpath="$ORIGIN"), prefix / path)
+    package(prefix, "torch", "1.0", [path])
+    (found,) = [item for item in audited(prefix).findings if item.rule == "ABI003"]
+    assert (found.severity.value, found.status, found.subject) == (severity, "certain", "conda:torch")
+    assert "libcudnn.so.8: cannot open shared object file" in found.message
+
+
+@NEEDS_GCC
+def test_a_library_that_is_there_is_no_finding(prefix):
+    objects.write(objects.ObjectTable(needs={"libcudnn.so.8": ()}, rpath="$ORIGIN"), prefix / "lib/libplugin.so")
+    objects.write(objects.ObjectTable(), prefix / "lib/libcudnn.so.8")
+    package(prefix, "torch", "1.0", ["lib/libplugin.so", "lib/libcudnn.so.8"])
+    assert audited(prefix).verdict.value == "safe"
+
+
+def test_leaks_into_the_environment(prefix):
+    home = prefix.parent / "home"
+    write(home / f".local/{SITE}/numpy-1.23.5.dist-info/METADATA", "Name: numpy\nVersion: 1.23.5\n")
+    write(home / ".bashrc", "export PYTHONPATH=/srv/src\n")
+    write(prefix / "lib/libfoo.so.1", "x")
+    package(prefix, "foo", "1.0", ["lib/libfoo.so.1"])
+    write(prefix.parent / "cuda/libfoo.so.1")
+    write(prefix / "etc/conda/activate.d/a.sh", f"export LD_LIBRARY_PATH={prefix.parent}/cuda\n")
+    assert told(audited(prefix)) == [
+        ("ENV001", "warn", "certain", "conda:numpy"),
+        ("ENV002", "warn", "certain", f"file:{home}/.bashrc"),
+        ("ENV003", "warn", "certain", f"file:{prefix}/etc/conda/activate.d/a.sh"),
+    ]
+    assert audited(prefix).verdict.value == "review"
+
+
+def test_what_refers_to_it_is_listed_and_what_is_dead_is_a_warning(prefix):
+    home = prefix.parent / "home"
+    write(home / ".local/bin/tool", f"#!{prefix}/bin/python3.11\n")
+    write(home / ".local/bin/dead", f"#!{prefix}/bin/python3.8\n")
+    found = audited(prefix)
+    assert told(found) == [("ENV005", "warn", "certain", f"file:{home}/.local/bin/dead")]
+    assert len(found.outside) == 2
+
+
+def test_what_cannot_be_read_leaves_it_unknown(prefix):
+    write(prefix / "conda-meta/cut-1.0-0.json", '{"name": "')
+    found = audited(prefix)
+    assert found.verdict.value == "unknown"
+    assert "cut-1.0-0.json" in rendering.dumps(found)
+
+
+def test_a_fifo_in_a_file_s_place_neither_hangs_nor_passes(prefix):
+    (prefix / f"{SITE}/numpy/core.py").unlink()
+    os.mkfifo(prefix / f"{SITE}/numpy/core.py")
+    write(prefix / "share/evil\x1b[31m\nname", "x")
+    package(prefix, "evil", "1.0", ["share/evil\x1b[31m\nname"])
+    (prefix / "share/evil\x1b[31m\nname").unlink()
+    found = audited(prefix, deep=True)
+    assert [(item.owner, item.state) for item in found.integrity.damage] == [("numpy", "altered"), ("evil", "missing")]
+    view = rendering.build_view(found)
+    for text in (terminal.render(view, width=80, colour=False), markdown.render(view)):
+        assert "\x1b" not in text
+
+
+def test_the_command_line(prefix):
+    (prefix / f"{SITE}/numpy/core.py").unlink()
+    command = [sys.executable, TOP / "cli.py", "--root", prefix, "audit", "base", "--format", "json"]
+    env = {"HOME": str(prefix.parent / "home"), "PATH": os.environ["PATH"]}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    document = json.loads(done.stdout)
+    assert (done.returncode, done.stderr, document["verdict"]) == (10, "", "review")
+    assert document["files"]["damage"][0]["path"] == f"{SITE}/numpy/core.py"
+    assert subprocess.run([*command, "--exit-zero"], env=env, capture_output=True, check=False).returncode == 0
+    unknown = subprocess.run([*command[:-3], "nowhere"], env=env, capture_output=True, text=True, check=False)
+    assert (unknown.returncode, unknown.stdout, unknown.stderr.count("\n")) == (2, "", 1)
+
+
+def test_real_installations_are_audited_without_their_files(real_data):
+    """They have no files but metadata: every file is missing, and that is what is said."""
+    found = audit(
+        Question(
+            env="base",
+            root=str(real_data / "installations/linux-base-py39"),
+            environ={},
+            home="/nonexistent",
+            system="/nonexistent",
+            cache_dir="/nonexistent",
+            created="",
+        ),
+        RULES,
+        deep=False,
+    )
+    assert {item.state for item in found.integrity.damage} == {"missing"}
+    assert found.verdict.value != "safe"
