@@ -142,16 +142,24 @@ def test_pip_over_conda_is_found_with_what_it_overwrote(prefix):
     assert found.verdict.value == "unsafe"
     assert ("PIP002", "block", "certain", "pip:numpy") in told(found)
     (overwritten,) = [item for item in found.findings if item.rule == "PIP004"]
-    assert overwritten.message == "numpy has overwritten 1 file of conda's numpy"
-    assert overwritten.evidence[0].where == f"{SITE}/numpy/__init__.py"
+    assert (overwritten.subject, overwritten.status) == ("pip:numpy", "certain")
+    assert f"{SITE}/numpy/__init__.py" in [item.where for item in overwritten.evidence]
+    # What both name is hashed without being asked to: the file itself is not as conda linked it.
     assert found.integrity.hashed == 2
+    states = {(item.path, item.state) for item in found.integrity.damage}
+    assert (f"{SITE}/numpy/__init__.py", "altered") in states
 
 
 def test_a_requirement_that_is_not_met(prefix):
     dist(prefix, "app", "1.0", requires=("numpy>=2", "absent", "rich", "other; python_version < '3'"))
     found = audited(prefix)
-    (unmet,) = [item for item in found.findings if item.rule == "PIP003"]
-    assert (unmet.subject, unmet.message) == ("pip:app", "app requires numpy>=2, absent, which is not met")
+    unmet = [item for item in found.findings if item.rule == "PIP003"]
+    assert {item.subject for item in unmet} == {"pip:app"}
+    words = " ".join(item.message for item in unmet)
+    assert "numpy>=2" in words
+    assert "absent" in words
+    assert "rich" not in words
+    assert "other" not in words
 
 
 @NEEDS_GCC
