@@ -85,7 +85,8 @@ def _same_dist(ctx: RuleContext, dist: PipDist, conda: PipDist) -> Finding:
         f"{pip_label(dist)} is provided by conda as well, as {record.name} {record.version}: {what}",
         f"keep one owner: remove pip's copy of {dist.name} and let conda install {record.name} again, "
         "or make a new environment with only one of them",
-        predicts="gone" if touched and differ else None,
+        # Of equal versions the files are conda's from then on, and pip's copy is none of its own any more.
+        predicts="gone" if touched else None,
         evidence=(
             Evidence("metadata", dist.metadata_path, f"version: {dist.version}, not owned by conda"),
             Evidence("metadata", record.url or record.dist_name, f"version: {record.version}"),

@@ -202,7 +202,7 @@ def test_pip002_a_new_package_of_conda_s_meets_pip_s_own():
     found = only("PIP002", ctx)
     assert (found.severity.value, found.predicts, found.pre_existing) == ("block", "gone", False)
     same = situation([python("3.10.14")], [python("3.10.14"), new], dists=[dist("requests", "2.28")])
-    assert short(fired("PIP002", same)) == [("pip:requests", "warn", "certain", None)]
+    assert short(fired("PIP002", same)) == [("pip:requests", "warn", "certain", "gone")]
 
 
 def test_pip002_two_distributions_with_one_import_name_and_the_same_file():
