@@ -23,6 +23,11 @@ _VERSIONED = re.compile(
 )
 _IN_BUILD = re.compile(r"(?<![a-z0-9])(?:cuda|cu)_?(\d{1,2})(?:\.(\d{1,2})|(\d))?(?![0-9.])", re.IGNORECASE)
 _BOUND = re.compile(r"(?:>=|==|=)?\s*(\d+)(?:\.(\d+))?")
+# Of the toolkit's own packages, those that are loaded where a program runs; the rest build, describe or choose.
+_RUNTIME = re.compile(
+    r"^(?:cuda-(?:cudart|libraries|runtime|toolkit|nvrtc|cupti)|cudatoolkit|cudnn|cusparselt|cutensor|libcu|libnpp|libnv|nccl"
+    r"|pytorch-cuda)(?!.*-(?:dev|static)(?:[_-]|$))"
+)
 _CUDNN = frozenset({"cudnn", "libcudnn"})
 _PIP_CUDA = re.compile(r"-cu(?:da)?(\d{2})x?(?:-|$)")
 _PIP_LOCAL = re.compile(r"(?:^|[^a-z])cu(\d{2})(\d)?(?![0-9])")
@@ -51,6 +56,11 @@ def cuda_of_record(record: PackageRecord) -> CudaUse | None:
         return None
     where = record.url or record.dist_name
     return CudaUse(found[0], f"{record.name} {record.version}", Evidence("metadata", where, found[1]))
+
+
+def is_run_time(record: PackageRecord) -> bool:
+    """Whether a GPU package is one that programs run with: neither a tool of the toolkit's, nor a mere choice of version."""
+    return not is_toolkit(record.name) or _RUNTIME.match(record.name) is not None
 
 
 def cuda_of_dist(dist: PipDist) -> CudaUse | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from planner.cuda import CudaUse, cuda_of_dist, cuda_of_record, pip_label
+from planner.cuda import CudaUse, cuda_of_dist, cuda_of_record, is_run_time, pip_label
 from planner.flavour import flavour
 from planner.model import Evidence
 from planner.origin import channel_name
@@ -57,10 +57,10 @@ def torches(
 def cuda_uses(
     records: Iterable[PackageRecord], dists: Iterable[PipDist], facts: Facts, *, linux: bool
 ) -> Iterator[CudaUse]:
-    """Everything among records and pip's dists that is made for a CUDA, PyPI's own torch by the table of its builds."""
+    """What among records and pip's dists runs with a CUDA, PyPI's own torch by the table of its builds."""
     dists = tuple(dists)
     for record in records:
-        use = cuda_of_record(record) if flavour(record) == "gpu" else None
+        use = cuda_of_record(record) if flavour(record) == "gpu" and is_run_time(record) else None
         if use is not None:
             yield use
     yield from (use for use in map(cuda_of_dist, dists) if use is not None)

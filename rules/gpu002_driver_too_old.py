@@ -2,7 +2,7 @@
 
 What it checks:
     Every GPU package after the change, and every CUDA distribution of pip that python still sees: the CUDA it is built
-    for, against the driver of the target host.
+    for, against the driver of the target host. What only builds (cuda-nvcc, headers) runs without one.
 
 Why it matters:
     The installation succeeds and the GPU is gone: "CUDA driver version is insufficient for CUDA runtime version", or

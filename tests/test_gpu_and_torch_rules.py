@@ -133,6 +133,24 @@ def test_gpu002_what_needed_it_before_is_told_as_such_and_forward_compatibility_
     assert only("GPU002", situation([PY], [PY, torch("2.5.1", "12.4"), compat], host=machine)).status == "unverified"
 
 
+@pytest.mark.parametrize(
+    ("name", "fires"),
+    [
+        ("cuda-cudart", True),
+        ("libcublas", True),
+        ("cuda-nvcc", False),
+        ("cuda-cudart-dev", False),
+        ("cuda-cudart-dev_linux-64", False),
+        ("libcublas-dev", False),
+        ("cuda-version", False),
+        ("cuda-cccl_linux-64", False),
+    ],
+)
+def test_gpu002_what_only_builds_needs_no_driver(name, fires):
+    record = pkg(name, "13.0.48", "h1_0", "cuda-version >=13.0,<13.1.0a0")
+    assert bool(fired("GPU002", situation([PY], [PY, record], host=host(driver="550.54.14")))) == fires
+
+
 def test_gpu002_pip_s_own_torch_counts_by_the_table_of_its_builds():
     items = [pip("torch", "2.11.0")]
     ctx = situation([PY], [PY, pkg("zlib")], dists=items, host=host(driver="570.26"))
