@@ -28,6 +28,7 @@ ANSWERS = {0, *cli.VERDICT_CODES.values()}
 # Commands that a test of the suite cannot run, and what runs them instead.
 ELSEWHERE = {
     "make test": "is what runs this test",
+    "make truth": "takes half an hour; tests/test_truth.py runs a part of it",
     "python3 -m venv ~/planner": "needs a package index for the next line; make does the same",
     "~/planner/bin/python -m pip install .": "needs a package index; tests/test_wheel.py builds the wheel and runs it",
 }
@@ -71,6 +72,7 @@ def installation(tmp_path, monkeypatch):
     work.mkdir()
     (work / "mirror").symlink_to(tmp_path / "channels")
     (work / "my-channel").symlink_to(tmp_path / "channels" / "conda-forge")
+    (work / "environment.yml").write_text("channels: [conda-forge]\ndependencies: [python=3.11]\n", encoding="utf-8")
     for name in list(os.environ):
         if name.startswith(("CONDA", "MAMBA", "PLANNER_LIBMAMBA")):
             monkeypatch.delenv(name)
@@ -129,6 +131,8 @@ def test_the_harness_would_notice(installation):
 def test_every_example_of_a_commands_help_runs(name, installation):
     assert installation.is_dir()
     run("planner what-if base python=3.11 --save plan.json")
+    for snapshot in ("before.json", "here.json", "there.json"):
+        run(f"planner snapshot train -o {snapshot}")
     group = cli.main.commands[name]
     for command in (group, *getattr(group, "commands", {}).values()):
         _, _, examples = (command.help or "").partition("Example")
