@@ -1,9 +1,11 @@
 """Extensions really compiled and linked against a torch of sorts: bound to it, kept to its stable ABI, or neither."""
 
+import importlib.util
 import shutil
 import subprocess
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +48,35 @@ def prefix(tmp_path_factory):
     (folder / SITE / "broken_ext").mkdir()
     (folder / SITE / "broken_ext/_C.so").write_bytes(b"\x7fELF and no more")
     return folder
+
+
+# Torch's own headers and libraries, where it is installed beside the tests (the extra `torch`): found, not imported.
+REAL = importlib.util.find_spec("torch")
+
+
+@pytest.mark.skipif(REAL is None, reason="torch is not installed beside the tests")
+@pytest.mark.parametrize(
+    ("kind", "source", "libraries"),
+    [
+        ("linked", '#include <c10/util/Exception.h>\nextern "C" void f(int n) { TORCH_CHECK(n > 0, "n"); }', ["c10"]),
+        (
+            "stable",
+            (
+                "#include <torch/csrc/inductor/aoti_torch/c/shim.h>\n"
+                'extern "C" int f(AtenTensorHandle t) { int64_t n; return aoti_torch_get_dim(t, &n); }'
+            ),
+            ["torch_cpu", "c10"],
+        ),
+    ],
+)
+def test_against_the_real_torch(tmp_path, kind, source, libraries):
+    torch_folder = Path(REAL.origin).parent
+    path = tmp_path / SITE / f"{kind}_ext/_C.so"
+    links = [f"-l{name}" for name in libraries]
+    shared(source, path, "-std=c++20", f"-I{torch_folder / 'include'}", f"-L{torch_folder / 'lib'}", *links)
+    found = torch_link(str(tmp_path), dist(kind))
+    assert found.kind == kind
+    assert found.libraries
 
 
 def dist(*kinds, **more):
