@@ -160,6 +160,19 @@ def test_mamba_asks_for_what_was_typed_and_for_pip_beside_python():
     assert {job.name for job in of(frozen, Freeze)} == {item.name for item in RECORDS}
 
 
+def test_mamba_holds_the_abi_of_a_free_threaded_python():
+    records = (
+        record("python", "3.13.1", "h0_101_cp313t"),
+        record("python-freethreading", "3.13.1"),
+        record("python_abi", "3.13", "8_cp313t"),
+    )
+    question = asked("install", "numpy", tool="mamba")
+    free = replace(question, environment=replace(question.environment, records=records))
+    assert of(mamba_jobs(free), Pin) == [Pin("python 3.13.*"), Pin("python_abi 3.13.* *_cp313t")]
+    plain = replace(question, environment=replace(question.environment, records=(records[0], records[2])))
+    assert of(mamba_jobs(plain), Pin) == [Pin("python 3.13.*")]
+
+
 def test_a_bad_spec_is_refused():
     with pytest.raises(BadSpec):
         conda_jobs(asked("install", "numpy=="))

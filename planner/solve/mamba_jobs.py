@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.model import Freeze, Install, Job, Keep, Pin, Remove, Update, UpdateAll
+from planner.versions import minor
 
 if TYPE_CHECKING:
     from planner.solve.asked import Asked
@@ -22,7 +23,7 @@ def mamba_jobs(asked: Asked) -> tuple[Job, ...]:
         return (*(Remove(spec) for spec in requested.values()), *keeps)
     pins: tuple[Job, ...] = tuple(Pin(pin) for pin in _pins(asked))
     if asked.python_pin and "python" not in requested:
-        pins = (*pins, Pin(asked.python_pin))
+        pins = (*pins, Pin(asked.python_pin), *_abi_pin(asked))
     if request.operation == "update-all":
         return (UpdateAll(), *keeps, *pins)
     if request.operation == "update":
@@ -37,3 +38,12 @@ def _pins(asked: Asked) -> tuple[str, ...]:
     if "--no-pin" in asked.request.options:
         return ()
     return (*asked.environment.pins, *asked.configured_pins)
+
+
+def _abi_pin(asked: Asked) -> tuple[Job, ...]:
+    """Mamba holds the ABI tag as well where a free-threaded python was asked for by its own package."""
+    abi = asked.installed.get("python_abi")
+    if abi is None or "python-freethreading" not in asked.installed:
+        return ()
+    _, separator, tag = abi.build.partition("_")
+    return (Pin(f"python_abi {minor(abi.version)}.* *_{tag}"),) if separator else ()
