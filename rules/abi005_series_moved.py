@@ -14,7 +14,8 @@ How it decides:
     serves older. Outside it, the finding is certain where the library's file name or its symbols' versions change with
     the series; where the pin may be caution, where the table has no such library, or where the library goes, unverified.
     pip's distributions with compiled code state nothing of libraries; those built on the machine itself (a wheel tagged
-    `linux_x86_64`, no manylinux) may use any, and are unverified when a library changes.
+    `linux_x86_64`, no manylinux) may use any, and so may shared objects that nobody brought: both are unverified when a
+    library changes.
 
 Evidence and limits:
     Metadata and the catalogue only: what links against what was not read. Where it was, ABI003 and ABI004 speak instead.
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from planner.model import Edge, Finding, PackageRecord, PipDist
     from planner.rule import RuleContext
 
+_SHOWN = 3  # enough to see what it is about
 _BUILT_HERE = re.compile(r"-linux_[a-z0-9_]+$")
 
 
@@ -59,6 +61,8 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
     if ctx.binaries is None or not ctx.binaries.readable:
         changed = _changed_libraries(ctx)
         if changed:
+            unowned = ctx.binaries.unowned if ctx.binaries is not None else ()
+            yield from (_nobodys(ctx, path, changed) for path in unowned)
             yield from (_built_here(ctx, dist, changed) for dist in ctx.environment.pip_dists if _may_link(ctx, dist))
 
 
@@ -93,7 +97,6 @@ def _by_looking(ctx: RuleContext) -> str:
 
 
 def _built_here(ctx: RuleContext, dist: PipDist, changed: list[str]) -> Finding:
-    names = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")  # noqa: PLR2004 -- enough to see what it is about
     tag = next(tag for tag in dist.tags if _BUILT_HERE.search(tag))
     return finding(
         ctx,
@@ -101,11 +104,30 @@ def _built_here(ctx: RuleContext, dist: PipDist, changed: list[str]) -> Finding:
         Severity.BLOCK,
         f"pip:{dist.name}",
         f"pip's {dist.display_name} {dist.version} was built on a machine like this one and may use any library of the "
-        f"environment; {names} change, and whether it still loads is not known without its files",
+        f"environment; {_listed(changed)} change, and whether it still loads is not known without its files",
         "run again without --no-files, or build it again after the change",
         certain=False,
         evidence=(Evidence("file", f"{dist.metadata_path}/WHEEL", f"Tag: {tag}"),),
     )
+
+
+def _nobodys(ctx: RuleContext, path: str, changed: list[str]) -> Finding:
+    return finding(
+        ctx,
+        "ABI005",
+        Severity.BLOCK,
+        f"file:{path}",
+        f"{path} is neither conda's nor pip's and may use any library of the environment; {_listed(changed)} change, and "
+        "whether it still loads is not known without looking into it",
+        "run again without --no-files, or build it again after the change",
+        certain=False,
+        evidence=(Evidence("file", path, "no package owns it"),),
+    )
+
+
+def _listed(changed: list[str]) -> str:
+    more = len(changed) - _SHOWN
+    return ", ".join(changed[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _may_link(ctx: RuleContext, dist: PipDist) -> bool:

@@ -164,6 +164,13 @@ class Binaries:
         """Who links against whom now."""
         return self.comparison.links() if self.readable and self._changes else ()
 
+    @cached_property
+    def unowned(self) -> tuple[str, ...]:
+        """The shared objects, by name, that neither conda nor pip brought. None of them is opened."""
+        entries = installed_tree(self._environment, self._files).entries
+        mine = (entry for _, entry in sorted(entries.items()) if entry.link is None and is_shared(entry.path))
+        return tuple(entry.path for entry in mine if entry.owner == f"file:{entry.path}")
+
     def was_read(self, record: PackageRecord) -> bool:
         """Whether every object that an installed package may hold was read, so that all it links against is known."""
         listed = self._files(record)
