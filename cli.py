@@ -443,8 +443,9 @@ def compare_command(root: str | None, /, **given: Any) -> None:
 
     \b
     Examples:
+      planner snapshot train --deep -o before.json
       planner compare before.json train
-      planner compare here.json there.json
+      planner compare base train
     """
     from planner import comparison
     from planner.progress import kind, progress
