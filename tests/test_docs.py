@@ -71,6 +71,9 @@ def installation(tmp_path, monkeypatch):
     work = tmp_path / "work"
     work.mkdir()
     (work / "mirror").symlink_to(tmp_path / "channels")
+    (work / "environment.yml").write_text(
+        "name: new\nchannels: [conda-forge, nodefaults]\ndependencies: [python=3.11]\n", encoding="utf-8"
+    )
     (work / "my-channel").symlink_to(tmp_path / "channels" / "conda-forge")
     (work / "environment.yml").write_text("channels: [conda-forge]\ndependencies: [python=3.11]\n", encoding="utf-8")
     for name in list(os.environ):
