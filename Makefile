@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test docs truth fuzz clean
+.PHONY: demo test docs truth fuzz kills clean
 
 demo: $(VENV)/.installed
 	$(BIN)/planner demo --exit-zero
@@ -24,6 +24,10 @@ truth: $(VENV)/.tested-with
 # The same damage as in `make test`, fifty times as much of it.
 fuzz: $(VENV)/.tested-with
 	PLANNER_FUZZ=100000 $(BIN)/python -m pytest -q tests/test_elf.py tests/test_fuzz.py -k damaged
+
+# A migration killed at a thousand moments instead of fifty.
+kills: $(VENV)/.tested-with
+	PLANNER_KILLS=1000 $(BIN)/python -m pytest -q tests/test_apply.py -k killed
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

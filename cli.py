@@ -7,6 +7,7 @@ imports what it needs. The report goes to stdout, progress and errors to stderr.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -67,6 +68,7 @@ def main(ctx: click.Context, root: str | None) -> None:
       planner what-if base python=3.11
       planner --root /opt/conda what-if train numpy=2 --save plan.json
       planner show plan.json --format markdown
+      planner apply plan.json
       planner verify train
     """
     ctx.obj = root
@@ -111,7 +113,7 @@ def _view_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def _verdict_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options of every command that makes a plan."""
     options = (
-        click.option("--save", metavar="PLAN.json", help="Save the plan, for `planner show`."),
+        click.option("--save", metavar="PLAN.json", help="Save the plan, for `planner show` and `planner apply`."),
         click.option("--exit-zero", is_flag=True, help="Exit 0 whatever the verdict."),
         click.option("-q", "--quiet", is_flag=True, help="No progress on stderr."),
         click.option("-v", "--verbose", is_flag=True, help="Each stage and its time on stderr, a line each."),
@@ -318,17 +320,33 @@ def demo_command(_root: str | None, /, **given: Any) -> None:
 
 @main.command("show", short_help="Render a saved plan.")
 @click.argument("plan_file", metavar="PLAN.json", type=click.Path())
+@click.option("--result", metavar="FILE", help="A GPU verification's result (JSON), to stand first in the report.")
 @_report_options
-def show_command(plan_file: str, form: str, output: str | None) -> None:
+def show_command(plan_file: str, result: str | None, form: str, output: str | None) -> None:
     """Render a plan that `--save` wrote, on any machine, without the environments.
 
     \b
-    Example:
+    Examples:
       planner show plan.json --format markdown -o review.md
+      planner show plan.json --result gpu.json
     """
     from planner.serialize import load_plan
 
-    _write(load_plan(plan_file), form, output)
+    plan = load_plan(plan_file)
+    if result is None:
+        _write(plan, form, output)
+        return
+    if form not in {"text", "markdown", "html"}:
+        raise InputError(f"--result has no place in --format {form}: it is part of a report for people")
+    from dataclasses import replace
+
+    from planner.render.verification import section
+    from planner.render.view import build_view
+    from planner.verify.result import load_result
+
+    view = build_view(plan)
+    first = section(load_result(result), plan)
+    _put(_as_text(replace(view, sections=(first, *view.sections)), form, output), output)
 
 
 @main.command("audit", short_help="What is wrong in ENV today, without any change.")
@@ -492,6 +510,61 @@ def _resolved(root: str | None, env: str, ambient: dict[str, Any]) -> tuple[str,
     return discover.resolve_environment(found, env, settings.envs_dirs, home)
 
 
+@main.command("apply", short_help="Carry out a saved plan's migration; a dry run without --yes.")
+@click.argument("plan_file", metavar="PLAN.json", type=click.Path())
+@click.option("--yes", is_flag=True, help="Act; without it, what would be done is printed and nothing is done.")
+@click.option("--undo", is_flag=True, help="Take back what this plan's migration made, and nothing else.")
+@click.option("--check", "checks", multiple=True, metavar="CMD", help="A smoke test of your own. Repeatable; no shell.")
+@click.option("--launcher", metavar="CMD", help='Run the GPU verification through this, e.g. "srun --gres=gpu:1".')
+@click.option("--cpu-ok", is_flag=True, help="No GPU is accepted by the verification.")
+@click.option("--embedded", is_flag=True, help="Let rattler make the environment although conda or mamba is there.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+@click.option("-v", "--verbose", is_flag=True, help="Each stage and its time on stderr, a line each.")
+def apply_command(plan_file: str, **given: Any) -> None:
+    """Make the new environment of a plan that `planner what-if --save` wrote, step by step, with a journal.
+
+    The old environment is only read. Killed at any moment, the same command goes on where it was.
+    Exit codes: 0 done, 20 failed and resumable, 2 the plan is stale or cannot be used.
+
+    \b
+    Examples:
+      planner apply plan.json
+      planner apply plan.json --yes --check "python -m pytest -q tests"
+      planner apply plan.json --undo --yes
+    """
+    if os.name != "posix":
+        raise InputError("planner apply works on Linux and macOS; on Windows, run the plan's commands by hand")
+    from planner.apply import run
+    from planner.apply.bench import Wishes
+    from planner.render import migration
+    from planner.serialize import load_plan
+
+    plan = load_plan(plan_file)
+    here = _here()
+    wishes = Wishes(
+        checks=tuple(_words("--check", text) for text in given["checks"]),
+        cpu_ok=given["cpu_ok"],
+        launcher=_words("--launcher", given["launcher"]) if given["launcher"] else (),
+        embedded=given["embedded"],
+    )
+    if not given["yes"]:
+        if given["undo"]:
+            bench = run.look(plan, here, wishes)
+            _print(migration.undo_outline(run.to_undo(bench), bench.journal.folder))
+        else:
+            _print(migration.outline(*run.prepare(plan, here, wishes)))
+        return
+    from planner.progress import kind, progress
+
+    with progress(sys.stderr, kind(sys.stderr, quiet=given["quiet"], verbose=given["verbose"])) as report:
+        if given["undo"]:
+            removed = run.undo(plan, here, report)
+            text = migration.undone(removed)
+        else:
+            text = migration.outcome(run.apply(plan, here, wishes, report))
+    _print(text)
+
+
 @main.command("why", short_help="Who needs PACKAGE in ENV, and what it needs.")
 @click.argument("env", shell_complete=_environments)
 @click.argument("package")
@@ -521,20 +594,37 @@ def why_command(root: str | None, env: str, package: str) -> None:
 @click.argument("env", shell_complete=_environments)
 @click.option("--require-gpu", is_flag=True, help="No GPU is a failure.")
 @click.option("--cpu-ok", is_flag=True, help="No GPU is accepted.")
-@click.option("--timeout", type=click.FloatRange(min=1), default=300, show_default=True, help="Time limit in seconds.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=1), default=300, show_default=True, help="Time limit of each run in seconds."
+)
+@click.option("--launcher", metavar="CMD", help='Run it where the GPU is, through this: "srun --gres=gpu:1", say.')
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("-o", "--output", metavar="FILE", help="Write the result to FILE, for planner show --result (json).")
 @click.pass_obj
-def verify_command(root: str | None, env: str, *, require_gpu: bool, cpu_ok: bool, timeout: float, form: str) -> None:
+def verify_command(
+    root: str | None,
+    env: str,
+    *,
+    require_gpu: bool,
+    cpu_ok: bool,
+    timeout: float,
+    launcher: str | None,
+    form: str,
+    output: str | None,
+) -> None:
     """Run the GPU probe in ENV: torch, its CUDA build, driver, devices, and a matrix product checked against the CPU.
 
+    It runs twice, activated as a user would have it and isolated from all around it; a difference is a leak.
     Exit codes: 0 pass, 20 fail, 40 no GPU and neither option given.
 
     \b
-    Example:
+    Examples:
       planner verify /opt/conda/envs/train-py311 --require-gpu
+      planner verify train-py311 --launcher "srun --gres=gpu:1" --format json -o gpu.json
     """
     from planner import config, discover
     from planner.verify import runner
+    from planner.verify.result import render_result, to_json
 
     ambient = _ambient()
     environ, home = ambient["environ"], ambient["home"]
@@ -544,8 +634,13 @@ def verify_command(root: str | None, env: str, *, require_gpu: bool, cpu_ok: boo
         found = discover.find_root(root, environ, home)
         settings = config.read_config(found, found, environ, home)
         _, prefix = discover.resolve_environment(found, env, settings.envs_dirs, home)
-    result = runner.verify_environment(prefix, timeout=timeout)
-    click.echo(runner.to_json(result) if form == "json" else _plain(runner.render_result(result)))
+    words = _words("--launcher", launcher) if launcher else ()
+    result = runner.verify_environment(prefix, timeout=timeout, launcher=words)
+    text = to_json(result) if form == "json" else _plain(render_result(result))
+    if output:
+        _save(output, text + "\n")
+    else:
+        click.echo(text)
     sys.exit(runner.exit_code(result, require_gpu=require_gpu, cpu_ok=cpu_ok))
 
 
@@ -649,6 +744,30 @@ def completion_command(shell: str) -> None:
     if made is None:
         raise InputError(f"this click has no completion for {shell}")
     click.echo(made(main, {}, "planner", "_PLANNER_COMPLETE").source())
+
+
+def _here() -> Any:
+    from platformdirs import user_cache_dir, user_state_dir
+
+    from planner.apply.guard import Here
+
+    return Here(
+        environ=dict(os.environ),
+        home=os.path.expanduser("~"),
+        state_dir=user_state_dir("conda-upgrade-planner"),
+        cache_dir=user_cache_dir("conda-upgrade-planner"),
+    )
+
+
+def _words(option: str, text: str) -> tuple[str, ...]:
+    """A command given as one text, in words as a shell would split them."""
+    try:
+        words = tuple(shlex.split(text))
+    except ValueError as error:
+        raise InputError(f"{option} {text!r}: {error}") from None
+    if not words:
+        raise InputError(f"{option}: there is no command in it")
+    return words
 
 
 def _mirror(text: str) -> tuple[str, str]:

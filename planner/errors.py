@@ -4,7 +4,9 @@
     ├── InputError            the user's: a prefix, spec, file or option that cannot be used  -> exit 2
     │   ├── BadSpec           a package spec that does not parse
     │   ├── ChannelError      a channel that is not there, or whose repodata cannot be read
-    │   └── SolverUnavailable an engine that was asked for and cannot be had: none there, or a wrong version
+    │   ├── SolverUnavailable an engine that was asked for and cannot be had: none there, or a wrong version
+    │   └── StalePlan         a plan that was made for another state than this one
+    ├── MigrationStopped      a step of a migration failed; what was done is on record     -> exit 20
     └── SolverFailed          an engine broke: our failure                                     -> exit 1
         ├── SolverCrashed     its process ended without an answer
         ├── SolverTimedOut    it gave none in the time allowed
@@ -49,6 +51,16 @@ class ChannelError(InputError):
 
 class SolverUnavailable(InputError):  # noqa: N818 -- reads as what it says
     """An engine that was asked for cannot be had; the message says where it was looked for and what is wrong there."""
+
+
+class StalePlan(InputError):  # noqa: N818 -- reads as what it says
+    """A plan that cannot be carried out here any more, or never could; the message says what is different."""
+
+
+class MigrationStopped(PlannerError):  # noqa: N818 -- reads as what it says
+    """A step of a migration failed; the message says which, why, and what to do next. It can be resumed or undone."""
+
+    exit_code = 20
 
 
 class SolverFailed(PlannerError):  # noqa: N818 -- as above

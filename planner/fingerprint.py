@@ -8,22 +8,18 @@ from planner.model import Fingerprint
 from planner.serialize import digest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from planner.model import Host, Repodata
     from planner.situation import Situation
 
 
 def fingerprint(situation: Situation) -> Fingerprint:
     """The digests of target, host, request and repodata."""
-    host, request = situation.host, situation.request
+    request = situation.request
     return Fingerprint(
         target=situation.target.fingerprint,
-        host=digest(
-            [
-                host.subdir,
-                [[package.name, package.version, package.build] for package in host.virtual_packages],
-                host.driver,
-                list(host.compute_capabilities) if host.compute_capabilities is not None else None,
-            ]
-        ),
+        host=host_digest(situation.host),
         request=digest(
             [
                 request.operation,
@@ -34,5 +30,22 @@ def fingerprint(situation: Situation) -> Fingerprint:
                 list(request.options),
             ]
         ),
-        repodata=digest([[item.channel, item.subdir, item.digest] for item in situation.repodata]),
+        repodata=repodata_digest(situation.repodata),
     )
+
+
+def host_digest(host: Host) -> str:
+    """The digest of a machine's facts."""
+    return digest(
+        [
+            host.subdir,
+            [[package.name, package.version, package.build] for package in host.virtual_packages],
+            host.driver,
+            list(host.compute_capabilities) if host.compute_capabilities is not None else None,
+        ]
+    )
+
+
+def repodata_digest(repodata: Iterable[Repodata]) -> str:
+    """The digest of what the channels offer."""
+    return digest([[item.channel, item.subdir, item.digest] for item in repodata])

@@ -13,11 +13,13 @@ import re
 from typing import TYPE_CHECKING
 
 from planner import artifacts
+from planner.belongings import NOTHING_ELSE, Belongings
 from planner.carry import asked_for, new_environment_specs, stays_in_base
 from planner.errors import InputError
-from planner.migration_steps import Move, Tool, all_steps, follow_up, in_prefix, join, modules, rollback
+from planner.migration_steps import all_steps, cut_over, follow_up, modules, rollback
 from planner.model import Install, Migration, SolveRequest
-from planner.pip_layer import pip_layer
+from planner.move import Move, Tool, in_prefix, join
+from planner.pip_layer import one_line, pip_layer
 from planner.versions import compare, minor, spec_name
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ def plan_migration(
     solution: Solution,
     name: str | None,
     planned_python: str | None,
+    belongings: Belongings = NOTHING_ELSE,
 ) -> Migration:
     """The plan for moving `environment` to a new one that holds `solution`.
 
@@ -90,7 +93,8 @@ def plan_migration(
         subdir=host.subdir,
         specs=new_environment_specs(environment, is_base, request),
         solution=solution,
-        pip=pip_layer(environment, solution.records, planned_python, windows=windows),
+        pip=pip_layer(environment, solution.records, planned_python, windows=windows, sources=belongings.sources),
+        belongings=belongings,
         root=root,
         root_python=in_prefix(root, "python", windows=windows) if base and base.python else None,
         tool=_tool(request, root, base, windows=windows),
@@ -127,6 +131,11 @@ def _artifacts(move: Move, request: Request) -> tuple[tuple[str, str], ...]:
         "requirements.txt": move.pip.text,
         "verify_gpu.py": artifacts.script("probe.py"),
     }
+    if move.pip.editable:
+        texts["requirements-editable.txt"] = move.pip.editable_text
+    texts |= {name: patch for name, _, patch in cut_over(move)}
+    if move.pins:
+        texts["pinned"] = "".join(f"{one_line(pin)}\n" for pin in move.pins)
     if modules(move):
         texts["smoke_test.py"] = artifacts.script("smoke.py")
     return tuple(sorted(texts.items()))

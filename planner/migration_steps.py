@@ -7,18 +7,21 @@ environment is only ever read. The last step is the GPU verification, whatever t
 from __future__ import annotations
 
 import keyword
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from planner import artifacts
+from planner.cut_over import cut_over_patches
 from planner.flavour import FRAMEWORKS, flavour
 from planner.model import Step
+from planner.move import count, removal
+from planner.own_steps import kernel, own_steps
 from planner.versions import spec_name
 
 if TYPE_CHECKING:
-    from planner.model import Argv, Environment, PackageRecord, PipDist, Solution
-    from planner.pip_layer import PipLayer
+    from collections.abc import Iterator
+
+    from planner.model import Argv, PackageRecord, PipDist
+    from planner.move import Move
 
 _RETIRE_AFTER = 30  # days; long enough for a monthly job to have run in the new environment
 _TORCH_PACKAGES = frozenset({"pytorch", "pytorch-cpu", "pytorch-gpu"})
@@ -28,53 +31,9 @@ _NOT_FOR_IMPORT = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """The program that makes environments here: its name, how it is called, and which hash its locks may hold."""
-
-    name: str
-    path: str
-    sha256: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """All that the steps are written from.
-
-    `specs` is what the new environment was asked to have, `solution` what it gets. `root_python` is None where base
-    has no python. `fresh` says that there is no old environment: `old` is the new one, before it is made.
-    """
-
-    old: Environment
-    is_base: bool
-    name: str
-    prefix: str
-    subdir: str
-    specs: tuple[str, ...]
-    solution: Solution
-    pip: PipLayer
-    root: str
-    root_python: str | None
-    tool: Tool
-    fresh: bool = False
-
-    @property
-    def windows(self) -> bool:
-        """Whether the new environment is laid out as on Windows."""
-        return self.subdir.startswith("win-")
-
-    def record(self, name: str) -> PackageRecord | None:
-        """The record of that name in the new environment."""
-        return next((record for record in self.solution.records if record.name == name), None)
-
-    def python(self, *arguments: str) -> Argv:
-        """A command of the new environment's python."""
-        return (in_prefix(self.prefix, "python", windows=self.windows), *arguments)
-
-
 def all_steps(move: Move) -> tuple[Step, ...]:
     """The steps in order; those that have nothing to do are not among them."""
-    made = (_create(move), _pip(move), _smoke(move))
+    made = (_create(move), *_pip(move), *(() if move.fresh else own_steps(move)), _smoke(move))
     steps = (_preflight(move), *made) if move.fresh else (_preflight(move), _snapshot(move), *made, _untouched(move))
     return (*(step for step in steps if step is not None), _verify(move))
 
@@ -92,13 +51,11 @@ def _preflight(move: Move) -> Step | None:
     return Step("preflight", "preflight", title, ((*call, room, move.root),), ((*call, free, move.prefix),))
 
 
-def _listing(move: Move) -> Argv:
-    return (move.tool.path, "list", "--explicit", "--md5", "--prefix", move.old.prefix)
-
-
 def _snapshot(move: Move) -> Step:
-    title = f"Print the packages of {move.old.name} and keep the output: the record of what was there before"
-    return Step("snapshot", "snapshot", title, (_listing(move),))
+    title = f"Put the state of {move.old.name} on record, to prove afterwards that it was not touched"
+    return Step(
+        "snapshot", "snapshot", title, (("planner", "snapshot", move.old.prefix, "--deep", "-o", "before.json"),)
+    )
 
 
 def _create(move: Move) -> Step:
@@ -106,39 +63,59 @@ def _create(move: Move) -> Step:
     missing = sum(artifacts.lock_url(record) is None for record in records)
     unknown = sum(record.size is None for record in records)
     beside = "" if move.fresh else f" beside {move.old.name}"
-    title = f"Create {move.name}{beside} from explicit.txt ({_count(len(records), 'package')}"
+    title = f"Create {move.name}{beside} from explicit.txt ({count(len(records), 'package')}"
     title += f", of which {missing} with no known URL: add these by hand" if missing else ""
     title += f"; the sizes of {unknown} are not known)" if unknown else ")"
     flags = ("--no-default-packages",) if move.tool.name == "conda" else ()
     command = (move.tool.path, "create", "--yes", *flags, "--prefix", move.prefix, "--file", "explicit.txt")
     listed = (move.tool.path, "list", "--prefix", move.prefix)
     check = move.python("-B", "--version") if move.record("python") else listed
-    return Step("create", "create", title, (command,), (check,), (_removal(move, move.prefix),))
+    return Step("create", "create", title, (command,), (check,), (removal(move, move.prefix),))
 
 
-def _pip(move: Move) -> Step | None:
-    if not move.pip.lines or not move.record("python"):
-        return None
-    number = _count(len(move.pip.carried), "distribution")
-    left = f"; {len(move.pip.left)} more not installed by it, each with its reason there" if move.pip.left else ""
-    title = f"Install the pip layer of {move.name} from requirements.txt ({number}{left})"
+def _pip(move: Move) -> Iterator[Step]:
+    """The pip layer: what pip fetches, then what is tied to folders of sources.
+
+    Every distribution that was there is named, so pip is told to look for no other: it would put its own torch over
+    conda's where a version does not please it.
+    """
+    if not move.record("python"):
+        return
     call = move.python(*_isolated(move), "-m", "pip")
-    command = (*call, "install", "--requirement", "requirements.txt")
-    return Step("pip", "pip", title, (command,), ((*call, "check"),), (_removal(move, move.prefix),))
+    check, undo = ((*call, "check"),), (removal(move, move.prefix),)
+    install = (*call, "install", "--no-deps", "--requirement")
+    editable = len(move.pip.editable)
+    if move.pip.from_files:
+        number = count(len(move.pip.carried) - editable, "distribution")
+        built = f", {len(move.pip.rebuilt)} of them with another wheel or built again" if move.pip.rebuilt else ""
+        left = f"; {len(move.pip.left)} more not installed by it, each with its reason there" if move.pip.left else ""
+        title = f"Install the pip layer of {move.name} from requirements.txt ({number}{built}{left})"
+        yield Step("pip", "pip", title, ((*install, "requirements.txt"),), check, undo)
+    if editable:
+        kept = "" if move.fresh else f", which {move.old.name} keeps using"
+        title = f"Tie {move.name} to the sources of {count(editable, 'editable distribution')}{kept}"
+        yield Step("pip-editable", "pip", title, ((*install, "requirements-editable.txt"),), check, undo)
 
 
 def _smoke(move: Move) -> Step | None:
     names = modules(move)
     if not names or not move.record("python"):
         return None
-    number = _count(len(names), "module")
-    title = f"Import in {move.name} what the requested packages and the pip layer bring ({number})"
-    return Step("smoke-test", "smoke-test", title, (move.python(*_isolated(move), "-B", "smoke_test.py", *names),))
+    number = count(len(names), "module")
+    title = (
+        f"Import in {move.name} what the requested packages and the pip layer bring ({number}), and find their programs"
+    )
+    before = () if move.fresh else ("--before", move.old.prefix)
+    command = move.python(*_isolated(move), "-B", "smoke_test.py", *before, *names)
+    return Step("smoke-test", "smoke-test", title, (command,))
 
 
 def _untouched(move: Move) -> Step:
-    title = f"Print the packages of {move.old.name} again: the output must be the same as before the move"
-    return Step("prove-untouched", "prove-untouched", title, (_listing(move),))
+    title = f"Prove that {move.old.name} is as it was before the move"
+    after = ("planner", "snapshot", move.old.prefix, "--deep", "-o", "after.json")
+    return Step(
+        "prove-untouched", "prove-untouched", title, (after,), (("planner", "compare", "before.json", "after.json"),)
+    )
 
 
 def _verify(move: Move) -> Step:
@@ -176,19 +153,32 @@ def _stays_cpu(move: Move, torch: PackageRecord | None, dist: PipDist | None) ->
 def follow_up(move: Move) -> tuple[Step, ...]:
     """What comes only after the new environment has been signed off."""
     steps = []
-    kernel = move.record("ipykernel") or any(dist.name == "ipykernel" for dist in move.pip.carried)
-    if kernel and move.record("python"):
-        shown = f"Python ({move.name})"
-        command = move.python("-m", "ipykernel", "install", "--user", "--name", move.name, "--display-name", shown)
-        steps.append(Step("kernel", "kernel", f"Offer {move.name} to Jupyter, under a name of its own", (command,)))
+    offer = kernel(move)
+    if offer is not None and not move.belongings.kernels:
+        steps.append(offer)
     if move.fresh:
         return tuple(steps)
     title = f"Point jobs, services and notebooks that use {move.old.prefix} to {move.prefix}"
-    steps.append(Step("cut-over", "cut-over", f"{title}; {move.old.name} keeps working meanwhile"))
+    title += f"; {move.old.name} keeps working meanwhile"
+    patches = [(path, name) for name, path, _ in cut_over(move)]
+    title += (
+        ". Read the patches before: they hold the lines that were found, and there may be others" if patches else ""
+    )
+    commands = tuple(("patch", *dry, *pair) for dry in (("--dry-run",), ()) for pair in patches)
+    undo = tuple(("patch", "--reverse", *pair) for pair in patches)
+    steps.append(Step("cut-over", "cut-over", title, commands, undo=undo))
     if not move.is_base:
         title = f"Retire {move.old.name} {_RETIRE_AFTER} days after the last user has moved: this cannot be undone"
-        steps.append(Step("retire", "retire", title, (_removal(move, move.old.prefix),)))
+        steps.append(Step("retire", "retire", title, (removal(move, move.old.prefix),)))
     return tuple(steps)
+
+
+def cut_over(move: Move) -> tuple[tuple[str, str, str], ...]:
+    """Name of the artifact, file, and patch, for each file outside that names the old prefix; none on Windows."""
+    if move.windows:
+        return ()
+    found = cut_over_patches(move.belongings.outside, move.old.prefix, move.prefix, is_base=move.is_base)
+    return tuple((f"cut-over-{number}.diff", *one) for number, one in enumerate(found, start=1))
 
 
 def rollback(move: Move) -> Step:
@@ -196,7 +186,7 @@ def rollback(move: Move) -> Step:
     title = f"Remove {move.name}"
     title += "" if move.fresh else f"; {move.old.name} was never changed, so nothing else has to be taken back"
     check = () if move.windows else (("test", "!", "-e", move.prefix),)
-    return Step("rollback", "rollback", title, (_removal(move, move.prefix),), check)
+    return Step("rollback", "rollback", title, (removal(move, move.prefix),), check)
 
 
 def modules(move: Move) -> tuple[str, ...]:
@@ -212,28 +202,7 @@ def _importable(name: str) -> bool:
     return public and name.isascii() and name not in _NOT_FOR_IMPORT
 
 
-def _removal(move: Move, prefix: str) -> Argv:
-    return (move.tool.path, "env", "remove", "--yes", "--prefix", prefix)
-
-
 def _isolated(move: Move) -> Argv:
     """Flags that keep PYTHON variables and the user's own site-packages out; python 2 has no single one for both."""
     python = move.record("python")
     return ("-E", "-s") if python and python.version.startswith("2.") else ("-I",)
-
-
-def in_prefix(prefix: str, program: str, *, windows: bool) -> str:
-    """Where an environment has a program."""
-    if not windows:
-        return join(prefix, "bin", program)
-    return join(prefix, "python.exe") if program == "python" else join(prefix, "Scripts", f"{program}.exe")
-
-
-def join(root: str, *parts: str) -> str:
-    """A path below `root`, whose own form tells the separator: plans are also made for other machines."""
-    separator = "\\" if "\\" in root or re.match(r"^[A-Za-z]:", root) else "/"
-    return separator.join((root.rstrip("\\/"), *parts))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

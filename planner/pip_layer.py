@@ -42,10 +42,25 @@ class PipLayer:
     rebuilt: tuple[str, ...] = ()
 
     @property
+    def from_files(self) -> tuple[str, ...]:
+        """The lines that pip installs from an index, a URL or a file."""
+        return tuple(line for line in self.lines if not line.startswith("-e "))
+
+    @property
+    def editable(self) -> tuple[str, ...]:
+        """The lines that tie the environment to a folder of sources."""
+        return tuple(line for line in self.lines if line.startswith("-e "))
+
+    @property
+    def editable_text(self) -> str:
+        """The requirements file of the editable ones, which have a step of their own."""
+        return "\n".join(("# Installed from their folders, in place.", *self.editable)) + "\n"
+
+    @property
     def text(self) -> str:
         """The requirements file: pip's lines, then what is left out and why, as comments."""
-        out = ["# What pip had installed, for the new environment.", *self.lines]
-        if not self.lines:
+        out = ["# What pip had installed, for the new environment.", *self.from_files]
+        if not self.from_files:
             out.append("# Nothing is left for pip to install.")
         if self.rebuilt:
             out += ["#", "# Compiled for the old python; pip has to find or build a file for the new one:"]
@@ -57,9 +72,17 @@ class PipLayer:
 
 
 def pip_layer(
-    environment: Environment, records: Iterable[PackageRecord], planned_python: str | None, *, windows: bool
+    environment: Environment,
+    records: Iterable[PackageRecord],
+    planned_python: str | None,
+    *,
+    windows: bool,
+    sources: frozenset[str] = frozenset(),
 ) -> PipLayer:
-    """Sort the pip dists of `environment` into what pip can install beside `records`, and what it cannot."""
+    """Sort the pip dists of `environment` into what pip can install beside `records`, and what it cannot.
+
+    `sources` are the `file:` URLs that are known to be there still.
+    """
     provided = provided_dists(environment, records)
     own = minor(environment.python) if environment.python else None
     lines: list[str] = []
@@ -85,7 +108,7 @@ def pip_layer(
         if dist.name in provided:
             left.append((dist, f"conda provides it in the new environment, as {provided[dist.name]}"))
             continue
-        line, why = _line(dist, planned_python)
+        line, why = _line(dist, planned_python, sources)
         if line is None:
             left.append((dist, why))
             continue
@@ -119,12 +142,12 @@ def one_line(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
-def _line(dist: PipDist, planned_python: str | None) -> tuple[str | None, str]:
+def _line(dist: PipDist, planned_python: str | None, sources: frozenset[str]) -> tuple[str | None, str]:
     """The line for pip, or None and why there is none."""
     if not _NAME.fullmatch(dist.name):
         return None, "its name is not one that pip accepts"
     if dist.direct_url is not None:
-        return _direct(dist)
+        return _direct(dist, sources)
     if not _VERSION.fullmatch(dist.version) or not _is_pep440(dist.version):
         return None, "its version is not one that pip accepts"
     if planned_python and accepts(dist.requires_python, planned_python) is False:
@@ -134,7 +157,7 @@ def _line(dist: PipDist, planned_python: str | None) -> tuple[str | None, str]:
     return f"{dist.name}=={dist.version}", ""
 
 
-def _direct(dist: PipDist) -> tuple[str | None, str]:
+def _direct(dist: PipDist, sources: frozenset[str]) -> tuple[str | None, str]:
     """The line for a dist that was not installed from an index."""
     source = dist.direct_url
     assert source is not None  # noqa: S101 -- the caller has looked
@@ -146,11 +169,14 @@ def _direct(dist: PipDist) -> tuple[str | None, str]:
         return None, f"installed from the repository {url}; the commit is in {dist.metadata_path}/direct_url.json"
     if source.editable:
         return (f"-e {url}", "") if local else (None, f"an editable install from {url}")
+    old_wheel = dist.kind == "tagged" and url.endswith(".whl")
+    if local and source.url in sources and not old_wheel:
+        return f"{dist.name} @ {url}", ""
     if local and source.kind == "dir":
         return None, f"installed from the folder {url}; if that is still there: {dist.name} @ {url}"
     if local:
         return None, f"installed from the file {url}; if that is still there and fits: {dist.name} @ {url}"
-    if dist.kind == "tagged" and url.endswith(".whl"):
+    if old_wheel:
         return None, f"installed from {url}, a wheel for the old python"
     return f"{dist.name} @ {url}", ""
 

@@ -322,4 +322,5 @@ def _migration(situation: Situation, solution: Solution, name: str | None) -> Mi
         solution=solution,
         name=name,
         planned_python=next((record.version for record in solution.records if record.name == "python"), None),
+        belongings=situation.belongings,
     )

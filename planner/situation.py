@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from planner import channels, config, discover, host, load
+from planner.belongings import NOTHING_ELSE, Belongings, read_belongings
 from planner.credentials import masked
 from planner.environment_file import read_environment_file
 from planner.errors import BadSpec, ChannelError, InputError
@@ -46,6 +47,7 @@ class Situation:
     channel_names: tuple[tuple[str, tuple[str, ...]], ...] = ()
     max_attempts: int | None = None
     surroundings: Surroundings = field(default_factory=Surroundings)
+    belongings: Belongings = NOTHING_ELSE
     listed: tuple[PackageRecord, ...] | None = None
 
 
@@ -114,6 +116,7 @@ def _present(
         host_file=question.host_file,
         environ=question.environ,
     )
+    surroundings = read_surroundings(installation.environments, target, places, settings, progress)
     return Situation(
         installation,
         target,
@@ -122,7 +125,8 @@ def _present(
         machine,
         Request("install", (), question.tool),
         (),
-        surroundings=read_surroundings(installation.environments, target, places, settings, progress),
+        surroundings=surroundings,
+        belongings=read_belongings(target, surroundings.references),
     )
 
 

@@ -201,8 +201,26 @@ def test_the_pip_layer_class_by_class():
         "secret": "the place it was installed from cannot be written down safely (credentials, a query, or no URL)",
         "vcs": f"installed from the repository https://host.example/vcs.git; the commit is in {where}/vcs/direct_url.json",
     }
-    assert entries(layer.text) == list(layer.lines)
+    assert entries(layer.text) == [line for line in layer.lines if not line.startswith("-e ")]
+    assert entries(layer.editable_text) == ["-e file:///srv/my%20code"]
     assert "pw" not in layer.text
+
+
+def test_what_pip_took_from_a_place_that_is_still_there_comes_along():
+    tagged = {"extensions": ("x.cpython-39-x86_64-linux-gnu.so",), "tags": ("cp39-cp39-linux_x86_64",)}
+    folder, archive, old = (
+        f"file:///srv/{name}" for name in ("folder", "a-1.0.whl", "b-1.0-cp39-cp39-linux_x86_64.whl")
+    )
+    dists = (
+        dist("folder", direct_url=DirectUrl(folder, kind="dir")),
+        dist("archive", direct_url=DirectUrl(archive)),
+        dist("old", direct_url=DirectUrl(old), **tagged),
+        dist("gone", direct_url=DirectUrl("file:///srv/gone", kind="dir")),
+    )
+    sources = frozenset({folder, archive, old})
+    layer = pip_layer(environment(*dists), (), "3.11.9", windows=False, sources=sources)
+    assert layer.lines == (f"archive @ {archive}", f"folder @ {folder}")
+    assert sorted(one.name for one, _ in layer.left) == ["gone", "old"]
 
 
 def test_what_conda_brings_is_not_installed_again():

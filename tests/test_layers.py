@@ -28,6 +28,7 @@ ALLOWED = {
         "planner/solve/rattler.py",
         "planner/solve/closure.py",
         "planner/solve/rattler_records.py",
+        "planner/apply/embedded.py",
     },
 }
 PURE = {"planner/model.py", "planner/errors.py", "planner/credentials.py", "planner/specs.py", "planner/spec_merge.py"}
@@ -99,6 +100,14 @@ def test_only_the_command_line_knows_the_rules():
         name = path.relative_to(TOP).as_posix()
         if not name.startswith(("cli.py", "rules/")):
             assert "rules" not in {module.split(".")[0] for module in imports(path, typing_too=False)}, name
+
+
+def test_only_the_command_line_carries_anything_out():
+    for path in SOURCES:
+        name = path.relative_to(TOP).as_posix()
+        if not name.startswith(("cli.py", "planner/apply/")):
+            for module in imports(path, typing_too=False):
+                assert not module.startswith("planner.apply"), f"{name} imports {module}"
 
 
 def test_help_imports_nothing_heavy():

@@ -5,16 +5,20 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
+from planner.belongings import Belongings, OwnFile, read_belongings
 from planner.carry import leaves, stays_in_base
+from planner.cut_over import cut_over_patches
 from planner.errors import InputError
 from planner.load import load_environment, load_installation
 from planner.migrate import new_environment_request, new_environment_specs, plan_migration
 from planner.model import (
+    DirectUrl,
     Environment,
     History,
     Host,
@@ -26,6 +30,7 @@ from planner.model import (
     Solution,
     VirtualPackage,
 )
+from planner.reference import Reference
 from planner.verify import runner
 from planner.versions import check_spec
 
@@ -236,21 +241,22 @@ def test_the_steps_of_a_whole_move():
     assert (result.name, result.prefix) == ("train-py311", new)
     conda, python = "/opt/conda/bin/conda", f"{new}/bin/python"
     undo = ((conda, "env", "remove", "--yes", "--prefix", new),)
-    listing = ((conda, "list", "--explicit", "--md5", "--prefix", "/opt/conda/envs/train"),)
+    old = "/opt/conda/envs/train"
+    before, after = (("planner", "snapshot", old, "--deep", "-o", f"{when}.json") for when in ("before", "after"))
     free = (("test", "!", "-e", new), ("test", "!", "-L", new))
     create = (conda, "create", "--yes", "--no-default-packages", "--prefix", new, "--file", "explicit.txt")
     assert [(step.kind, step.commands, step.check, step.undo) for step in result.steps] == [
         ("preflight", (("df", "-P", "-k", "/opt/conda"),), free, ()),
-        ("snapshot", listing, (), ()),
+        ("snapshot", (before,), (), ()),
         ("create", (create,), ((python, "-B", "--version"),), undo),
         (
             "pip",
-            ((python, "-I", "-m", "pip", "install", "--requirement", "requirements.txt"),),
+            ((python, "-I", "-m", "pip", "install", "--no-deps", "--requirement", "requirements.txt"),),
             ((python, "-I", "-m", "pip", "check"),),
             undo,
         ),
-        ("smoke-test", ((python, "-I", "-B", "smoke_test.py", "einops", "numpy"),), (), ()),
-        ("prove-untouched", listing, (), ()),
+        ("smoke-test", ((python, "-I", "-B", "smoke_test.py", "--before", old, "einops", "numpy"),), (), ()),
+        ("prove-untouched", (after,), (("planner", "compare", "before.json", "after.json"),), ()),
         ("verify-gpu", (("planner", "verify", new),), (), ()),
     ]
     assert len({step.id for step in result.steps}) == len(result.steps)
@@ -414,7 +420,7 @@ def test_the_steps_that_need_no_download_really_work(tmp_path):
         (tmp_path / name).write_text(text, encoding="utf-8")
     (smoke,) = steps["smoke-test"].commands
     assert run(smoke) == 0
-    assert run((*smoke, "surely_not_there")) == 1
+    assert run((*smoke[:4], "surely_not_there")) == 1
     assert runner.verify_environment(result.prefix).status == "no-framework"
     assert json.loads(
         subprocess.run([smoke[0], "-I", "-B", "verify_gpu.py"], cwd=tmp_path, capture_output=True, check=True).stdout
@@ -437,7 +443,144 @@ def test_a_module_that_kills_its_process_hides_no_other(tmp_path):
         "killer: exit code -9",
         "broken: ImportError: libfoo.so.1: cannot open shared object file",
         "1 of 3 modules import",
+        "0 of 0 programs load",
     ]
+
+
+def test_what_did_not_work_before_is_no_failure_of_the_move(tmp_path):
+    from planner.artifacts import script
+
+    (tmp_path / "smoke_test.py").write_text(script("smoke.py"))
+    sites = {}
+    for name in ("old", "new"):
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / name)], check=True)
+        (sites[name],) = (tmp_path / name).glob("lib/python*/site-packages")
+    (sites["old"] / "lost.py").write_text("")
+    info = sites["new"] / "tool-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tool\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(
+        "[console_scripts]\nbroken = lost:main\nmoved = json:dumps\nfine = json:loads\n"
+    )
+    for name in ("broken", "moved", "fine"):
+        line = "#!/nowhere/python" if name == "moved" else f"#!{sys.executable}"
+        (tmp_path / "new" / "bin" / name).write_text(f"{line}\n")
+    (tmp_path / "old" / "bin" / "moved").write_text(f"#!{sys.executable}\n")
+    command = [tmp_path / "new" / "bin" / "python", "-I", "-B", "smoke_test.py", "--before", tmp_path / "old"]
+    done = subprocess.run([*command, "lost", "never"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == [
+        "lost: ModuleNotFoundError: No module named 'lost'",
+        "never: did not work before either (ModuleNotFoundError: No module named 'never')",
+        "1 of 2 modules import",
+        "the program broken: did not work before either (ModuleNotFoundError: No module named 'lost')",
+        "the program moved: its first line names an interpreter that is not there",
+        "2 of 3 programs load",
+    ]
+    assert done.returncode == 1
+
+
+def own_steps_of(target, **belongings):
+    solution = (NEW_PYTHON, record("numpy", "1.26.4"), record("ipykernel"))
+    result = plan_migration(
+        environment=target,
+        installation=Installation("/opt/conda", (BASE, target)),
+        is_base=False,
+        request=Request("install", ("python=3.11",)),
+        host=Host("linux-64"),
+        solution=Solution(solution),
+        name=None,
+        planned_python="3.11.9",
+        belongings=Belongings(**belongings),
+    )
+    return result, {step.kind: step for step in result.steps}
+
+
+def test_what_is_neither_condas_nor_pips_comes_along_without_its_content():
+    target = environment(PYTHON, record("numpy"), pins=("numpy 1.*", "python 3.10.*"))
+    target = replace(target, env_vars=(("TOKEN", "hunter2"),))
+    files = (OwnFile("etc/conda/activate.d/mine.sh", names_prefix=True), OwnFile("pip.conf"))
+    result, steps = own_steps_of(target, files=files, kernels=("train",))
+    old, new = "/opt/conda/envs/train", "/opt/conda/envs/train-py311"
+    assert steps["env-vars"].commands[-1] == ("cp", "-p", f"{old}/conda-meta/state", f"{new}/conda-meta/state")
+    assert "hunter2" not in repr(result)
+    assert steps["activation"].commands == (
+        ("mkdir", "-p", f"{new}/etc/conda/activate.d"),
+        ("cp", "-p", f"{old}/etc/conda/activate.d/mine.sh", f"{new}/etc/conda/activate.d/mine.sh"),
+    )
+    assert "look at etc/conda/activate.d/mine.sh: the old prefix" in steps["activation"].title
+    assert steps["config"].check == (("cmp", f"{old}/pip.conf", f"{new}/pip.conf"),)
+    assert dict(result.artifacts)["pinned"] == "numpy 1.*\n"
+    assert "1 more it does not" in steps["pins"].title
+    assert steps["kernel"].commands[0][1:6] == ("-m", "ipykernel", "install", "--user", "--name")
+    assert "train keeps starting train" in steps["kernel"].title
+    assert "kernel" not in [step.kind for step in result.follow_up]
+
+
+def test_the_cut_over_is_a_patch_that_patch_applies(tmp_path):
+    old, new = "/opt/conda/envs/train", "/opt/conda/envs/train-py311"
+    unit = tmp_path / "train.service"
+    lines = [
+        "[Service]",
+        "Environment=TOKEN=hunter2",
+        f"ExecStart={old}/bin/python -m x {old}-more",
+        f"# {old}",
+        "End=",
+    ]
+    unit.write_text("\n".join(lines) + "\n")
+    result, _ = own_steps_of(environment(PYTHON), outside=((str(unit), unit.read_text()), ("/etc/other", "no\n")))
+    patch = dict(result.artifacts)["cut-over-1.diff"]
+    assert "hunter2" not in patch
+    assert "cut-over-2.diff" not in dict(result.artifacts)
+    (step,) = (step for step in result.follow_up if step.kind == "cut-over")
+    (tmp_path / "cut-over-1.diff").write_text(patch)
+    for argv in step.commands:
+        subprocess.run(argv, cwd=tmp_path, check=True, capture_output=True)
+    moved = unit.read_text().splitlines()
+    assert moved[2:4] == [f"ExecStart={new}/bin/python -m x {old}-more", f"# {new}"]
+    subprocess.run(step.undo[0], cwd=tmp_path, check=True, capture_output=True)
+    assert unit.read_text().splitlines() == lines
+
+
+def test_what_is_condas_stays_in_base():
+    text = "/opt/conda/bin/python\n/opt/conda/envs/x/bin/python\n. /opt/conda/etc/profile.d/conda.sh\n/opt/conda/bin/conda\n"
+    ((_, patch),) = cut_over_patches((("/etc/x", text),), "/opt/conda", "/opt/conda/envs/base-new", is_base=True)
+    assert [line for line in patch.splitlines()[3:] if line.startswith("+")] == ["+/opt/conda/envs/base-new/bin/python"]
+
+
+def test_a_kernel_is_offered_after_sign_off_where_there_was_none():
+    result, steps = own_steps_of(environment(PYTHON))
+    assert "kernel" not in steps
+    assert [step.kind for step in result.follow_up] == ["kernel", "cut-over", "retire"]
+
+
+def test_belongings_are_what_no_package_owns(tmp_path):
+    prefix = tmp_path / "env"
+    for name in ("etc/owned.conf", "etc/pips.conf", "etc/conda/activate.d/mine.sh", "pip.conf"):
+        (prefix / name).parent.mkdir(parents=True, exist_ok=True)
+        (prefix / name).write_text(f"# {prefix}" if name.endswith(".sh") else "")
+    (prefix / "conda-meta").mkdir()
+    (prefix / "conda-meta" / "a-1-0.json").write_text('{"files": ["etc/owned.conf"]}')
+    (prefix / "info").mkdir()
+    (prefix / "info" / "RECORD").write_text("../../../etc/pips.conf,,\n")
+    spec = tmp_path / "kernels" / "mine" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    spec.write_text(json.dumps({"argv": [f"{prefix}/bin/python"]}) + "\n")
+    references = (
+        Reference("kernel", str(spec), str(prefix), "bin/python", ""),
+        Reference("kernel", "/other/other/kernel.json", "/other", "bin/python", ""),
+        Reference("unit", str(tmp_path / "gone"), str(prefix), "bin/python", ""),
+        Reference("virtualenv", str(tmp_path), str(prefix), "", ""),
+    )
+    there, gone = (DirectUrl(f"file://{tmp_path}/{name}", kind="dir") for name in ("env", "gone"))
+    dists = (
+        PipDist("a", "1", "a", "lib", "info", direct_url=there),
+        PipDist("b", "1", "b", "lib", "b", direct_url=gone),
+    )
+    found = read_belongings(Environment("env", str(prefix), "linux-64", dists=dists), references)
+    assert found.files == (OwnFile("etc/conda/activate.d/mine.sh", names_prefix=True), OwnFile("pip.conf"))
+    assert found.kernels == ("mine",)
+    assert [path for path, _ in found.outside] == [str(spec)]
+    assert found.sources == frozenset({there.url})
 
 
 # --- real installations

@@ -7,6 +7,7 @@ a real virtual environment. What the probe makes of a real torch is tested where
 import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,7 +17,8 @@ import pytest
 
 from planner.errors import InputError
 from planner.verify import probe, runner
-from planner.verify.runner import VerifyResult, exit_code, render_result, to_json, verify_environment
+from planner.verify.result import VerifyResult, load_result, render_result, to_json
+from planner.verify.runner import exit_code, verify_environment
 
 TOP = Path(__file__).parent.parent
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the stand-in environments are POSIX ones")
@@ -131,8 +133,61 @@ def test_a_framework_it_does_not_know_is_not_passed_over(bare):
 def test_a_torch_outside_the_environment_does_not_count(bare, tmp_path, monkeypatch):
     (tmp_path / "torch.py").write_text(STAND_IN + WITH_GPU)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    result = verify_environment(str(bare))
+    assert (result.status, result.code) == ("fail", "leak")
+    assert f"torch is {tmp_path}/torch.py when activated, and not there when isolated" in result.leaks
+    assert f"PYTHONPATH is '{tmp_path}'" in result.reason
+    assert "something from outside the environment leaks in" in render_result(result)
+    assert codes(result) == [20, 20, 20]
+
+
+def test_what_lies_in_the_working_folder_does_not_count(bare, tmp_path, monkeypatch):
+    (tmp_path / "torch.py").write_text(STAND_IN + WITH_GPU)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert verify_environment(str(bare)).status == "no-framework"
+
+
+def test_it_is_verified_as_a_user_would_have_it(with_torch, bare, tmp_path):
+    scripts = bare / "etc" / "conda" / "activate.d"
+    scripts.mkdir(parents=True)
+    (bare / "conda-meta").mkdir()
+    (bare / "conda-meta" / "state").write_text('{"env_vars": {"GIVEN": "given", "GONE": "***unset***"}}')
+    (scripts / "mine.sh").write_text('cat; echo noise; export SCRIPT="$CONDA_PREFIX $GIVEN"\n')
+    (scripts / "other.txt").write_text("exit 9\n")
+    note = tmp_path / "note"
+    seen = "import os, sys\nif not sys.flags.isolated:\n"
+    seen += f"    open({str(note)!r}, 'w').write(os.environ['SCRIPT'] + ' ' + os.environ['PATH'].split(':')[0])\n"
+    try:
+        assert with_torch(seen + STAND_IN).code == "cpu-only-build"
+    finally:
+        shutil.rmtree(bare / "etc")
+        shutil.rmtree(bare / "conda-meta")
+    assert note.read_text() == f"{bare} given {bare}/bin"
+
+
+def test_a_launcher_runs_it_elsewhere(with_torch, bare, tmp_path):
+    launcher = tmp_path / "launch"
+    launcher.write_text('#!/bin/sh\necho "job 7 starts"\nLAUNCHED=yes "$@"\ncode=$?\necho "job 7 ends"\nexit $code\n')
+    launcher.chmod(0o755)
+    with_torch("import os\nassert os.environ['LAUNCHED'] == 'yes'\n" + STAND_IN + WITH_GPU)
+    result = verify_environment(str(bare), launcher=(str(launcher), "--gres=gpu:1"))
+    assert result.code == "not-started"  # the launcher takes no such option: its words are the reason
+    launcher.write_text(
+        launcher.read_text().replace('"$@"', 'shift; "$@"').replace("LAUNCHED=yes shift;", "shift; LAUNCHED=yes")
+    )
+    result = verify_environment(str(bare), launcher=(str(launcher), "--gres=gpu:1"))
+    assert (result.status, result.leaks) == ("pass", ())
+
+
+def test_only_the_folders_of_the_driver_are_left_to_the_loader(with_torch, tmp_path, monkeypatch):
+    (tmp_path / "driver").mkdir()
+    (tmp_path / "driver" / "libcuda.so.1").write_bytes(b"")
+    monkeypatch.setenv("LD_LIBRARY_PATH", f"{tmp_path}/other:{tmp_path}/driver:")
+    result = with_torch(STAND_IN)
+    assert json.loads(result.data)["around"]["LD_LIBRARY_PATH"] == f"{tmp_path}/other:{tmp_path}/driver:"
+    assert json.loads(result.isolated)["around"] == {"LD_LIBRARY_PATH": f"{tmp_path}/driver"}
+    assert result.leaks == ()
 
 
 def test_cpu_only_build(with_torch):
@@ -214,6 +269,29 @@ def test_a_folder_left_over_is_not_torch(with_torch, bare):
     (site / "torch" / "__init__.py").unlink()
     result = verify_environment(str(bare))
     assert (result.status, result.code) == ("fail", "not-torch")
+
+
+def test_a_cpu_build_that_cannot_compute_is_a_failure(with_torch):
+    result = with_torch(STAND_IN + "autograd = linspace = None\n")
+    assert (result.status, result.code) == ("fail", "cpu-failed")
+    assert "training: TypeError" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        (
+            "bfloat16 = 'bf16'\ncuda.is_bf16_supported = lambda: True\nproduct = lambda left, right: 4.0 / (left.device != 'bf16')\n",
+            "bf16-failed",
+            "GPU 0 (Stand-in GPU): matmul_bf16 fails",
+        ),
+        ("arange = lambda count: 7\n", "copy-failed", "GPU 0 (Stand-in GPU): copy fails: AttributeError"),
+    ],
+)
+def test_what_more_is_tried_on_a_gpu(with_torch, text, code, said):
+    result = with_torch(STAND_IN + WITH_GPU + text)
+    assert (result.status, result.code) == ("fail", code)
+    assert said in result.reason
 
 
 def test_noise_does_not_spoil_the_answer(with_torch):
@@ -298,10 +376,15 @@ def test_what_a_foreign_interpreter_says_is_made_printable(tmp_path):
     assert "\x1b" not in text
 
 
-def test_the_interpreter_is_called_isolated_and_without_python_variables(tmp_path, monkeypatch):
+def test_the_interpreter_is_called_activated_and_then_isolated(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONSTARTUP", "/somewhere")
-    write_python(tmp_path, '#!/bin/sh\ncat > /dev/null\necho "called with $* and ${PYTHONSTARTUP:-nothing}" >&2\n')
-    assert verify_environment(str(tmp_path)).reason.endswith("its last words: called with -I -B - and nothing")
+    monkeypatch.setenv("LD_PRELOAD", "")
+    note = tmp_path / "note"
+    said = 'echo "$1 $2 ${3%% *} ${PYTHONSTARTUP:-nothing} ${CONDA_PREFIX:-nothing}"'
+    write_python(tmp_path, f"#!/bin/sh\ncat > /dev/null\n{said} >> {note}\n")
+    verify_environment(str(tmp_path))
+    around = os.environ.get("CONDA_PREFIX", "nothing")
+    assert note.read_text() == f"-B -c import /somewhere {tmp_path}\n-I -B -c nothing {around}\n"
 
 
 def test_an_interpreter_that_cannot_be_started(tmp_path):
@@ -357,7 +440,23 @@ def test_the_json_form():
         "code": "timeout",
         "reason": "too slow",
         "probe": None,
+        "isolated": None,
+        "leaks": [],
     }
+
+
+def test_a_result_is_read_back(tmp_path, with_torch):
+    result = with_torch(STAND_IN)
+    path = tmp_path / "result.json"
+    path.write_text(to_json(result))
+    assert load_result(str(path)) == result
+    whole = json.loads(to_json(result))
+    for bad in ("", "[]", "{}", json.dumps({**whole, "status": "fine"}), json.dumps({**whole, "leaks": [1]})):
+        path.write_text(bad)
+        with pytest.raises(InputError, match=r"result\.json: "):
+            load_result(str(path))
+    with pytest.raises(InputError, match="cannot be read"):
+        load_result(str(tmp_path / "gone"))
 
 
 # --- the probe's own reasoning, on facts as they would be
@@ -485,6 +584,9 @@ def test_a_real_torch():
     assert report["torch"]["version"][0].isdigit()
     if report["torch"]["cuda"] is None and report["torch"]["hip"] is None:
         assert (result.status, result.code) == ("no-gpu", "cpu-only-build")
+        assert codes(result) == [40, 20, 0]
+        assert report["cpu"]["training"] == {"ok": True, "error": None}
+        assert result.leaks == ()
     else:
         assert result.status in {"pass", "no-gpu"}
 

@@ -26,10 +26,21 @@ FORMAT = "planner-gpu-probe"
 VERSION = 1
 OTHER_FRAMEWORKS = ("cupy", "jax", "mxnet", "onnxruntime", "paddle", "tensorflow")
 HIDING = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+LEADING = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "LD_LIBRARY_PATH", "LD_PRELOAD", "LD_AUDIT")
 MATMUL_SIZE = 512
 # Elements of the product are sums of 512 products of standard normals, about 20 in size. Float32 keeps them to about
 # 1e-4; TensorFloat-32, or a wrong kernel, errs by 1e-2 and more.
 TOLERANCE = 1e-3
+# bfloat16 has 8 bits of mantissa: the product of rounded inputs keeps to about 20 / 256, a wrong kernel does not.
+TOLERANCE_BF16 = 0.5
+
+
+MORE = (
+    ("matmul_bf16", "bf16-failed"),
+    ("copy", "copy-failed"),
+    ("training", "training-failed"),
+    ("torchvision", "torchvision-failed"),
+)
 
 
 def main() -> int:
@@ -64,9 +75,11 @@ def new_report() -> "dict[str, Any]":
         "driver": None,
         "device_nodes": [],
         "environment": {name: os.environ[name] for name in HIDING if name in os.environ},
+        "around": {name: os.environ[name] for name in LEADING if os.environ.get(name)},
         "cuda_available": None,
         "device_count": None,
         "devices": [],
+        "cpu": None,
         "arch_list": [],
         "matmul": {"size": MATMUL_SIZE, "dtype": "float32", "against": "float64 on the CPU", "tolerance": TOLERANCE},
         "warnings": [],
@@ -125,6 +138,7 @@ def probe_torch(report: "dict[str, Any]", torch: Any) -> None:
         "cuda": build["cuda"],
         "hip": build["hip"],
         "cudnn": ask(torch, "backends.cudnn.version"),
+        "nccl": dotted(ask(torch, "cuda.nccl.version")),
         "mps": bool(ask(torch, "backends.mps.is_available")),
     }
     report["driver"] = driver()
@@ -136,9 +150,13 @@ def probe_torch(report: "dict[str, Any]", torch: Any) -> None:
     report["warnings"] = [one_line(str(item.message)) for item in caught]
     report["cuda_available"], report["device_count"] = available, count
     report["arch_list"] = [str(arch) for arch in ask(torch, "cuda.get_arch_list") or []]
+    report["cpu"] = {"training": training(torch, "cpu"), "torchvision": torchvision_op(torch, "cpu")}
     if not available or not count:
         report["causes"] = why_no_gpu(report)
         settle(report, "no-gpu", report["causes"][0]["code"], "; ".join(cause["text"] for cause in report["causes"]))
+        broken = [name + ": " + str(found["error"]) for name, found in sorted(report["cpu"].items()) if failed(found)]
+        if broken:
+            settle(report, "fail", "cpu-failed", "torch does not work on the CPU either: " + "; ".join(broken))
         return
     report["devices"] = [probe_device(torch, index, report["arch_list"]) for index in range(count)]
     judge_devices(report)
@@ -153,7 +171,13 @@ def probe_device(torch: Any, index: int, arch_list: "list[str]") -> "dict[str, A
         device["compute_capability"] = "{}.{}".format(*capability)
         device["built_for"] = built_for((int(capability[0]), int(capability[1])), arch_list)
     device["memory_bytes"] = getattr(ask(torch, "cuda.get_device_properties", index), "total_memory", None)
-    device["matmul"] = matmul(torch, "cuda:" + str(index))
+    place = "cuda:" + str(index)
+    device["matmul"] = matmul(torch, place)
+    if device["matmul"]["ok"]:
+        device["matmul_bf16"] = matmul_bf16(torch, place)
+        device["copy"] = copy(torch, place)
+        device["training"] = training(torch, place)
+        device["torchvision"] = torchvision_op(torch, place)
     return device
 
 
@@ -175,14 +199,94 @@ def matmul(torch: Any, device: str) -> "dict[str, Any]":
     return {"ok": ok, "max_error": largest, "error": None if ok else "wrong result"}
 
 
+def matmul_bf16(torch: Any, device: str) -> "dict[str, Any] | None":
+    """As `matmul`, in bfloat16; None where the build or the device has none."""
+    if not hasattr(torch, "bfloat16") or not ask(torch, "cuda.is_bf16_supported"):
+        return None
+    try:
+        torch.manual_seed(20240301)
+        left, right = torch.randn(MATMUL_SIZE, MATMUL_SIZE), torch.randn(MATMUL_SIZE, MATMUL_SIZE)
+        expected = left.to(torch.bfloat16).double() @ right.to(torch.bfloat16).double()
+        product = (left.to(device).to(torch.bfloat16) @ right.to(device).to(torch.bfloat16)).cpu().double()
+        largest = float((product - expected).abs().max().item())
+    except Exception as error:  # noqa: BLE001 -- as above
+        return {"ok": False, "max_error": None, "error": describe(error)}
+    ok = math.isfinite(largest) and largest <= TOLERANCE_BF16
+    return {"ok": ok, "max_error": largest if math.isfinite(largest) else None, "error": None if ok else "wrong result"}
+
+
+def copy(torch: Any, device: str) -> "dict[str, Any] | None":
+    """A million numbers to the device and back: the same bytes, or the error."""
+    if not hasattr(torch, "arange"):
+        return None
+    try:
+        there = torch.arange(1 << 20)
+        ok = bool((there.to(device).cpu() == there).all().item())
+    except Exception as error:  # noqa: BLE001 -- as above
+        return {"ok": False, "error": describe(error)}
+    return {"ok": ok, "error": None if ok else "what comes back is not what was sent"}
+
+
+def training(torch: Any, device: str) -> "dict[str, Any] | None":
+    """A few steps of gradient descent on a line: the loss must go down. None where torch has no autograd."""
+    if not hasattr(torch, "autograd") or not hasattr(torch, "linspace"):
+        return None
+    try:
+        given = torch.linspace(-1, 1, 64).to(device)
+        wanted = given * 3 + 1
+        slope = torch.zeros(1, device=device, requires_grad=True)
+        shift = torch.zeros(1, device=device, requires_grad=True)
+        losses = []
+        for _ in range(5):
+            loss = ((given * slope + shift - wanted) ** 2).mean()
+            loss.backward()
+            losses.append(float(loss.item()))
+            with torch.no_grad():
+                for weight in (slope, shift):
+                    weight.sub_(weight.grad * 0.3)
+                    weight.grad = None
+    except Exception as error:  # noqa: BLE001 -- as above
+        return {"ok": False, "error": describe(error)}
+    ok = all(math.isfinite(loss) for loss in losses) and losses[-1] < losses[0]
+    return {"ok": ok, "error": None if ok else "the loss does not go down: " + str(losses)}
+
+
+def torchvision_op(torch: Any, device: str) -> "dict[str, Any] | None":
+    """The compiled non-maximum suppression of torchvision; None where torchvision is not there."""
+    if not installed("torchvision"):
+        return None
+    try:
+        ops = importlib.import_module("torchvision.ops")
+        boxes = torch.tensor([[0.0, 0.0, 9.0, 9.0], [1.0, 1.0, 9.0, 9.0], [20.0, 20.0, 30.0, 30.0]]).to(device)
+        kept = ops.nms(boxes, torch.tensor([0.9, 0.8, 0.7]).to(device), 0.5).cpu().tolist()
+    except BaseException as error:  # noqa: BLE001 -- an import can end in anything
+        return {"ok": False, "error": describe(error)}
+    return {"ok": kept == [0, 2], "error": None if kept == [0, 2] else "it keeps the wrong boxes: " + str(kept)}
+
+
+def failed(found: "dict[str, Any] | None") -> bool:
+    """Whether something was tried and did not work."""
+    return found is not None and not found["ok"]
+
+
+def dotted(version: Any) -> "str | None":
+    """(2, 18, 1) as `2.18.1`."""
+    return ".".join(str(part) for part in version) if isinstance(version, tuple) else None
+
+
 def judge_devices(report: "dict[str, Any]") -> None:
     """Settle a report whose devices were probed."""
-    failed = [device for device in report["devices"] if not device["matmul"]["ok"]]
-    if not failed:
+    wrong_products = [device for device in report["devices"] if not device["matmul"]["ok"]]
+    for device in report["devices"]:
+        for what, code in MORE:
+            if failed(device.get(what)):
+                text = "GPU {} ({}): {} fails: {}".format(device["index"], device["name"], what, device[what]["error"])
+                report["causes"].append({"code": code, "text": text})
+    if not wrong_products and not report["causes"]:
         names = ", ".join(str(device["name"]) for device in report["devices"])
         settle(report, "pass", "pass", "the matrix product is right on every GPU: " + names)
         return
-    for device in failed:
+    for device in wrong_products:
         name = "GPU {} ({})".format(device["index"], device["name"])
         if device.get("built_for") is False:
             archs = " ".join(report["arch_list"])

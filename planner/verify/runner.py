@@ -1,8 +1,10 @@
 """Runs the GPU probe with the interpreter of the environment being verified, and makes a typed answer of what comes back.
 
-The probe travels over standard input and its answer over a temporary file, so that nothing is written into the
-environment. Whatever the interpreter does (crash, hang, print nonsense) becomes a result with a reason; only a prefix
-that cannot be verified at all is an `InputError`. What the probe looks at is `planner.verify.probe`'s business.
+Twice: first activated, as a user would have it, then isolated from everything around it. What is different the second
+time has leaked in, and is named. The probe travels over standard input and its answer over a temporary file, so that
+nothing is written into the environment. Whatever the interpreter does (crash, hang, print nonsense) becomes a result
+with a reason; only a prefix that cannot be verified at all is an `InputError`. What the probe looks at is
+`planner.verify.probe`'s business, how it is started `planner.verify.start`'s, what a difference means `planner.verify.leaks`'s.
 """
 
 from __future__ import annotations
@@ -15,34 +17,23 @@ import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from importlib.resources import files
-from typing import IO, Any, Literal, TypeAlias, cast, get_args
+from typing import IO, TYPE_CHECKING, Any, cast, get_args
 
 from planner.errors import InputError
+from planner.verify import start
+from planner.verify.leaks import compared
+from planner.verify.result import Status, VerifyResult
 
-Status: TypeAlias = Literal["pass", "fail", "no-gpu", "no-framework"]
+if TYPE_CHECKING:
+    from planner.model import Argv
 
 _FORMAT, _VERSION = "planner-gpu-probe", 1
 _ANSWER_LIMIT = 1_000_000  # bytes; a true answer has a few thousand
+_NOT_STARTED = (126, 127)  # what a shell says of a program that is none, or not there
 _OLDEST = (3, 6)  # the oldest python that can read the probe
 _NO_PYTHON = (99, 0)  # newer than any, so that it is never too old
 _WORDS_LIMIT = 4_000  # bytes of standard error that are looked at for its last words
-
-
-@dataclass(frozen=True, slots=True)
-class VerifyResult:
-    """What the verification of one environment found.
-
-    `code` names the reason for programs (`cpu-only-build`, `no-driver`, `timeout` ...), `reason` is one sentence for
-    people. `data` is the probe's own report as JSON text, empty when there is none.
-    """
-
-    prefix: str
-    status: Status
-    code: str
-    reason: str
-    data: str = ""
 
 
 def probe_source() -> str:
@@ -50,10 +41,12 @@ def probe_source() -> str:
     return files("planner.verify").joinpath("probe.py").read_text(encoding="utf-8")
 
 
-def verify_environment(prefix: str, subdir: str | None = None, *, timeout: float = 300) -> VerifyResult:
-    """Run the probe in `prefix`; `timeout` is in seconds, after which its whole process group is killed.
+def verify_environment(
+    prefix: str, subdir: str | None = None, *, timeout: float = 300, launcher: Argv = ()
+) -> VerifyResult:
+    """Run the probe in `prefix`; `timeout` is in seconds for each run, after which its whole process group is killed.
 
-    `subdir` tells the environment's platform where it is not this machine's. Raises `InputError` when `prefix` is no
+    `launcher` is a command that runs another where the GPU is (`srun --gres=gpu:1`). `subdir` tells the environment's platform where it is not this machine's. Raises `InputError` when `prefix` is no
     folder, or is neither a conda environment nor one with an interpreter.
     """
     windows = subdir.startswith("win-") if subdir else os.name == "nt"
@@ -64,21 +57,30 @@ def verify_environment(prefix: str, subdir: str | None = None, *, timeout: float
         return _without_python(prefix, python)
     if _python_record(prefix) < _OLDEST:
         return _with_old_python(prefix, windows=windows)
+    activated = _probe(prefix, start.activated(prefix, python, launcher, windows=windows), timeout)
+    if activated.code in {"timeout", "not-started"}:
+        return activated
+    isolated = _probe(prefix, start.isolated(prefix, python, launcher, windows=windows), timeout)
+    return compared(activated, isolated)
+
+
+def _probe(prefix: str, called: start.Start, timeout: float) -> VerifyResult:
+    """One run of the probe."""
     with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as words:
         source.write(probe_source().encode("utf-8"))
         source.seek(0)
         try:
             process = subprocess.Popen(  # noqa: S603 -- the environment's own interpreter is what is being verified
-                [python, "-I", "-B", "-"],
+                called.argv,
                 stdin=source,
                 stdout=answer,
                 stderr=words,
-                env=_environ(prefix, windows=windows),
+                env=called.environ,
                 cwd=tempfile.gettempdir(),  # a core dump must not land in the environment
                 start_new_session=os.name == "posix",
             )
         except OSError as error:
-            reason = f"{python} cannot be started: {error.strerror or error}"
+            reason = f"{called.argv[0]} cannot be started: {error.strerror or error}"
             return VerifyResult(prefix, "fail", "not-started", reason)
         try:
             code = process.wait(timeout)
@@ -107,62 +109,6 @@ def exit_code(result: VerifyResult, *, require_gpu: bool, cpu_ok: bool) -> int:
     if cpu_ok or (result.status == "no-framework" and result.code != "only-other-frameworks"):
         return 0
     return 40
-
-
-def to_json(result: VerifyResult) -> str:
-    """The result as one JSON object: the probe's report under `probe`, null where it gave none."""
-    value = {
-        "format": "planner-gpu-verification",
-        "version": 1,
-        "prefix": result.prefix,
-        "status": result.status,
-        "code": result.code,
-        "reason": result.reason,
-        "probe": json.loads(result.data) if result.data else None,
-    }
-    return json.dumps(value, indent=2, sort_keys=True)
-
-
-def render_result(result: VerifyResult) -> str:
-    """The result in a few plain lines, for a terminal; what the probe said is made printable."""
-    heads = {
-        "pass": "GPU verified",
-        "fail": "GPU verification failed",
-        "no-gpu": "No GPU",
-        "no-framework": "Not verified" if result.code == "only-other-frameworks" else "Verification passed",
-    }
-    lines = [f"{heads[result.status]}: {result.reason}", f"  environment  {result.prefix}"]
-    if result.data:
-        lines += _facts(json.loads(result.data))
-    return "\n".join(_printable(line) for line in lines)
-
-
-def _facts(data: dict[str, Any]) -> list[str]:
-    """The lines on what the probe saw; a report from a foreign interpreter may lack any of it."""
-    python, torch, driver = (_dict(data.get(key)) for key in ("python", "torch", "driver"))
-    lines = [f"  python       {python.get('version')}"]
-    if torch:
-        build = f"CUDA {torch.get('cuda')}" if torch.get("cuda") else f"HIP {torch.get('hip')}"
-        build = build if torch.get("cuda") or torch.get("hip") else "CPU only"
-        cudnn = f", cuDNN {torch.get('cudnn')}" if torch.get("cudnn") else ""
-        lines.append(f"  torch        {torch.get('version')} ({build}{cudnn})")
-        seen = f"{driver.get('version') or 'version not known'}, offers CUDA {driver.get('cuda') or 'not known'}"
-        present = driver.get("loaded") or driver.get("kernel")
-        lines.append(f"  driver       {seen if present else 'no NVIDIA driver seen'}")
-    if data.get("arch_list"):
-        lines.append(f"  built for    {' '.join(str(arch) for arch in data['arch_list'])}")
-    for device in data.get("devices") or []:
-        matmul = _dict(_dict(device).get("matmul"))
-        outcome = f"matrix product right (error {matmul.get('max_error')})" if matmul.get("ok") else matmul.get("error")
-        lines.append(
-            f"  GPU {device.get('index')}        {device.get('name')}, "
-            f"compute capability {device.get('compute_capability')}: {outcome}"
-        )
-    return lines
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _without_python(prefix: str, python: str) -> VerifyResult:
@@ -196,15 +142,6 @@ def _python_record(prefix: str) -> tuple[int, int]:
     return next(((int(match[1]), int(match[2])) for match in found if match), _NO_PYTHON)
 
 
-def _environ(prefix: str, *, windows: bool) -> dict[str, str]:
-    """The caller's environment without python's own variables; on Windows with the folders that hold its DLLs."""
-    environ = {name: value for name, value in os.environ.items() if not name.upper().startswith("PYTHON")}
-    if windows:
-        folders = [prefix, os.path.join(prefix, "Library", "bin"), os.path.join(prefix, "Scripts")]
-        environ["PATH"] = os.pathsep.join([*folders, environ.get("PATH", "")])
-    return environ
-
-
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     """End the probe and whatever it started; nothing happens to what has ended already."""
     if sys.platform == "win32":
@@ -222,13 +159,15 @@ def _decode(answer: IO[bytes]) -> dict[str, Any] | None:
     """The probe's report, None for anything else."""
     answer.seek(0)
     raw = answer.read(_ANSWER_LIMIT + 1)
-    try:
-        data = json.loads(raw.decode("utf-8")) if len(raw) <= _ANSWER_LIMIT else None
-    except ValueError:
-        return None
-    if not isinstance(data, dict) or (data.get("format"), data.get("version")) != (_FORMAT, _VERSION):
-        return None
-    return data if data.get("status") in get_args(Status) else None
+    # A launcher may have words of its own around the one line that is the answer.
+    for line in reversed(raw.splitlines() if len(raw) <= _ANSWER_LIMIT else []):
+        try:
+            data = json.loads(line.decode("utf-8"))
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(data, dict) and (data.get("format"), data.get("version")) == (_FORMAT, _VERSION):
+            return data if data.get("status") in get_args(Status) else None
+    return None
 
 
 def _without_answer(prefix: str, code: int, words: str) -> VerifyResult:
@@ -239,6 +178,8 @@ def _without_answer(prefix: str, code: int, words: str) -> VerifyResult:
         except ValueError:
             name = str(-code)
         return VerifyResult(prefix, "fail", "crashed", f"the probe was ended by signal {name}{words}")
+    if code in _NOT_STARTED:
+        return VerifyResult(prefix, "fail", "not-started", f"the environment's python cannot be started{words}")
     if code:
         return VerifyResult(prefix, "fail", "no-answer", f"the probe ended with exit code {code} and no answer{words}")
     return VerifyResult(prefix, "fail", "no-answer", f"the probe ended without an answer that can be read{words}")
@@ -254,7 +195,3 @@ def _last_words(words: IO[bytes]) -> str:
 
 def _text(data: dict[str, Any], key: str) -> str:
     return cast("str", data[key]) if isinstance(data.get(key), str) else "not said"
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
