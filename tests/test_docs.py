@@ -75,7 +75,6 @@ def installation(tmp_path, monkeypatch):
         "name: new\nchannels: [conda-forge, nodefaults]\ndependencies: [python=3.11]\n", encoding="utf-8"
     )
     (work / "my-channel").symlink_to(tmp_path / "channels" / "conda-forge")
-    (work / "environment.yml").write_text("channels: [conda-forge]\ndependencies: [python=3.11]\n", encoding="utf-8")
     for name in list(os.environ):
         if name.startswith(("CONDA", "MAMBA", "PLANNER_LIBMAMBA")):
             monkeypatch.delenv(name)
