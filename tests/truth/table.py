@@ -260,6 +260,7 @@ def markdown(results: Sequence[Result], facts: Facts) -> str:
         "",
         "## The lab",
         "",
+        f"- Installations: {', '.join(sorted({result.case.installation for result in carried_out}))}.",
         f"- Interpreters: {', '.join(facts.pythons)}. Engine: {facts.solver}. Seed: {facts.seed}.",
         f"- Drawn and not used: {', '.join(f'{count} {name}' for name, count in facts.unused) or 'nothing'}.",
         f"- Missing on the machine it was made on: {_listing(facts.missing)}.",
