@@ -310,6 +310,19 @@ def test_a_million_files_are_looked_at_for_a_bounded_time(machine, monkeypatch):
     assert any("it holds more than 200 files" in problem.what for problem in found.problems)
 
 
+def test_what_lies_in_a_scanned_folder_is_read_as_what_it_is_and_once(machine):
+    python = f"{machine}/conda/bin/python3.10"
+    write(machine / "home/.config/systemd/user/app.service", f"[Service]\nExecStart={python} -m x\n")
+    write(machine / "home/.local/bin/tool", f"#!{python}\n")
+    write(machine / "home/jobs/run.sh", f"{python} -m x\n")
+    found = read(machine, scan=[machine / "home"]).references
+    assert sorted((item.kind, Path(item.source).name) for item in found) == [
+        ("job", "run.sh"),
+        ("shebang", "tool"),
+        ("unit", "app.service"),
+    ]
+
+
 def test_surroundings_are_the_same_each_time(machine):
     write(machine / "home/.local/bin/a", f"#!{machine}/conda/bin/python\n")
     write(machine / "home/.local/bin/b", f"#!{machine}/conda/bin/python\n")

@@ -50,12 +50,13 @@ def services(prefixes: Prefixes, places: Places, notes: Notes) -> None:
 
 
 def jobs(prefixes: Prefixes, places: Places, notes: Notes) -> None:
-    """Small texts in the `--scan` folders that name or activate an environment."""
+    """Small texts in the `--scan` folders that name or activate an environment, but for those read as something else."""
+    read = {reference.source for reference in notes.references}
     for top in places.scan:
         for _, entries in walk(os.path.abspath(top), notes, depth=_DEEP, most=_MOST):
             for entry in entries:
                 ending = os.path.splitext(entry.name)[1].lower()
-                if ending in _SCRIPTS and entry.name != "pyvenv.cfg" and _is_small(entry):
+                if ending in _SCRIPTS and entry.name != "pyvenv.cfg" and entry.path not in read and _is_small(entry):
                     _read(entry.path, "job", prefixes, notes)
 
 
