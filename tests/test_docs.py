@@ -135,6 +135,7 @@ def test_every_example_of_a_commands_help_runs(name, installation):
     run("planner what-if base python=3.11 --save plan.json")
     for snapshot in ("before.json", "here.json", "there.json"):
         run(f"planner snapshot train -o {snapshot}")
+    run("planner verify train --format json -o gpu.json")
     group = cli.main.commands[name]
     for command in (group, *getattr(group, "commands", {}).values()):
         _, _, examples = (command.help or "").partition("Example")
