@@ -10,7 +10,8 @@ Why it matters:
 
 How it decides:
     From conda, and conda-libmamba-solver where it is installed, along `depends` through all packages after the change:
-    each requirement must be met by one of them, and each package must be usable by the planned python.
+    each requirement must be met by one of them, and each package must be usable by the planned python. Where binaries are
+    read, the compiled modules that the solver brings must still load: conda imports its solver at every start.
 
 Evidence and limits:
     Read from the records after the change. Unverified: requirements that cannot be read, a conda whose record names no
@@ -84,6 +85,8 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
     fresh = [fault for fault in faults if fault.key not in known]
     if faults:
         yield _cannot_run(ctx, fresh or faults, pre_existing=not fresh)
+    if not any(fault.certain for fault in fresh):
+        yield from _cannot_load(ctx, after)
 
 
 def _gone(ctx: RuleContext, record: PackageRecord, message: str) -> Finding:
@@ -139,6 +142,45 @@ def _cannot_run(ctx: RuleContext, faults: list[_Fault], *, pre_existing: bool) -
         ],
         pre_existing=pre_existing,
     )
+
+
+def _cannot_load(ctx: RuleContext, after: Mapping[str, PackageRecord]) -> Iterator[Finding]:
+    """Findings about conda and its solver where a compiled module of the solver's packages no longer loads."""
+    if ctx.binaries is None or _SOLVER not in after:
+        return
+    subjects = {f"conda:{name}" for name in _solver_packages(after)}
+    dead = [
+        found
+        for found in ctx.binaries.breaks
+        if found.effect == "import" and found.subject in subjects and found.certain and found.counts
+    ]
+    if not dead:
+        return
+    first = min(dead, key=lambda found: found.path)
+    for name in ("conda", _SOLVER):
+        yield finding(
+            ctx,
+            "BASE001",
+            Severity.BLOCK,
+            f"conda:{name}",
+            f'{name} stays, but the solver that conda imports does not load: "{first.error}"',
+            _REMEDY,
+            predicts="import",
+            evidence=[Evidence("file", found.path, f"needs {found.wanted}") for found in dead],
+        )
+
+
+def _solver_packages(records: Mapping[str, PackageRecord]) -> set[str]:
+    """The solver and what it requires, python and what python requires aside: that is the same for everything."""
+    found: set[str] = set()
+    waiting = [_SOLVER]
+    while waiting:
+        name = waiting.pop()
+        # conda requires its solver and much else, and the solver requires conda.
+        if name in records and name not in found and name not in {"python", "conda"}:
+            found.add(name)
+            waiting.extend(split_spec(spec)[0] for spec in records[name].depends)
+    return found
 
 
 def _status(fault: _Fault) -> EdgeStatus:

@@ -60,6 +60,11 @@ class Break:
     new: bool = False
     stray: bool = False
 
+    @property
+    def counts(self) -> bool:
+        """Whether it breaks something that worked, and that the search really used."""
+        return not (self.new or self.stray or self.pre_existing)
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:
