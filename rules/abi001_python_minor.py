@@ -74,7 +74,8 @@ def _finding(ctx: RuleContext, record: PackageRecord, wrong: Mismatch, planned: 
         subject,
         f"{record.label} {'stays' if kept else 'is installed'} while python is {planned}: {_why(wrong, planned)}",
         f"ask for a build of {record.name} for python {planned} in the same change, or make a new environment",
-        predicts=wrong.effect,
+        # What was not there before is no break of anything that worked.
+        predicts=wrong.effect if ctx.before_record(record.name) is not None else None,
         certain=wrong.certain,
         evidence=(evidence,),
         edges=(

@@ -38,7 +38,7 @@ References:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from planner.model import Edge, Evidence, Severity
@@ -74,7 +74,16 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
     for dist in ctx.environment.pip_dists:
         fate = _fate(ctx, dist, None if leaves else planned)
         if fate is not None:
-            yield _finding(ctx, dist, fate, None if leaves else planned, needed.get(dist.name))
+            found = _finding(ctx, dist, fate, None if leaves else planned, needed.get(dist.name))
+            yield replace(found, pre_existing=_is_dead(ctx, dist))
+
+
+def _is_dead(ctx: RuleContext, dist: PipDist) -> bool:
+    """Whether nothing of a dist can be imported even now: each of its modules is an object that does not load."""
+    modules = {path.split(".", maxsplit=1)[0]: path for path in dist.extensions if "/" not in path}
+    if ctx.binaries is None or not dist.top_level or not modules.keys() >= set(dist.top_level):
+        return False
+    return all(ctx.binaries.dead(f"{dist.location}/{modules[name]}") for name in dist.top_level)
 
 
 def _fate(ctx: RuleContext, dist: PipDist, planned: str | None) -> _Fate | None:

@@ -210,6 +210,10 @@ class Binaries:
                 found.append((entry.owner, path, use))
         return tuple(found)
 
+    def dead(self, path: str) -> bool:
+        """Whether the object at a path of the environment does not load even now."""
+        return self.readable and self.comparison.dead(path)
+
     def used_libraries(self, *, after: bool) -> dict[str, tuple[str, str]]:
         """The files that modules of python pull in, symlinks followed: path to (its owner, one object that needs it)."""
         return self.comparison.used(after=after) if self.readable else {}

@@ -136,6 +136,13 @@ class Comparison:
                     found.setdefault(loaded.entry.path, (loaded.entry.owner, process.objects[loaded.by].entry.path))
         return found
 
+    def dead(self, path: str) -> bool:
+        """Whether the object at a path does not load as things are, before any change."""
+        entry = self.before.tree.entries.get(path)
+        if entry is None or entry.link is not None or self.before.facts(entry) is None:
+            return False
+        return self._failed_before(self._process(self.before, path, entry))
+
     # ----------------------------------------------------------------------------------------------------------------
     # One object
 
