@@ -12,7 +12,7 @@ from collections import deque
 from functools import cmp_to_key
 from typing import TYPE_CHECKING
 
-from planner.versions import compare, matches, spec_name
+from planner.versions import compare, dependency_name, matches, spec_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -83,7 +83,7 @@ def _chain(spec: str, asked: Sequence[str], candidates: Candidates) -> str | Non
     while open_chains:
         build, so_far = open_chains.popleft()
         for need in build.depends:
-            name = _name(need)
+            name = dependency_name(need)
             step = (*so_far, f"{build.label} requires {need}")
             if name in wanted and not _compatible(need, wanted[name], candidates(name)):
                 return ", and ".join(step)
@@ -107,10 +107,6 @@ def _by_version(builds: Iterable[PackageRecord]) -> list[PackageRecord]:
 def _order(left: PackageRecord, right: PackageRecord) -> int:
     a, b = (left.build_number, left.build), (right.build_number, right.build)
     return compare(left.version, right.version) or (a > b) - (a < b)
-
-
-def _name(spec: str) -> str:
-    return spec.strip().split(" ", maxsplit=1)[0].lower()
 
 
 # --------------------------------------------------------------------------------------------------------------------

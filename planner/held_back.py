@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from planner.model import HeldBack
 from planner.origin import channel_name
-from planner.versions import compare, matches, spec_name
+from planner.versions import compare, dependency_name, matches, spec_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -72,10 +72,10 @@ def _holds(
             return f"the pin {pin}"
     for other in after.values():
         for spec in (*other.depends, *other.constrains):
-            if other.name != newest.name and _name(spec) == newest.name and matches(spec, newest) is False:
+            if other.name != newest.name and dependency_name(spec) == newest.name and matches(spec, newest) is False:
                 return f"{other.label} requires {spec}"
     for spec in newest.depends:
-        provider = after.get(_name(spec))
+        provider = after.get(dependency_name(spec))
         if provider is not None and matches(spec, provider) is False:
             return f"{newest.label} requires {spec}, and {provider.name} stays at {provider.version}"
     return _by_channel(asked, newest, record)
@@ -89,7 +89,3 @@ def _by_channel(asked: Asked, newest: PackageRecord, record: PackageRecord) -> s
     if theirs in order and ours in order and order.index(ours) < order.index(theirs):
         return f"the channel {ours} goes before {theirs}, which has it"
     return None
-
-
-def _name(spec: str) -> str:
-    return spec.strip().split(" ", maxsplit=1)[0].lower()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from planner.origin import channel_name
-from planner.versions import matches, minor, spec_name
+from planner.versions import dependency_name, matches, minor, spec_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -101,9 +101,9 @@ def _freshness(name: str, context: _Context) -> str:
 def _violated(record: PackageRecord, after: Mapping[str, PackageRecord]) -> str | None:
     """The first requirement of a record that the records after the change do not meet."""
     # python first: a package that is bound to the old one leaves for that reason, whatever else leaves with it.
-    for spec in sorted(record.depends, key=lambda text: _name(text) != "python"):
-        name = _name(spec)
-        if name is None or name.startswith(_HOST):
+    for spec in sorted(record.depends, key=lambda text: dependency_name(text) != "python"):
+        name = dependency_name(spec)
+        if not name or name.startswith(_HOST):
             continue
         provider = after.get(name)
         if provider is None:
@@ -111,7 +111,7 @@ def _violated(record: PackageRecord, after: Mapping[str, PackageRecord]) -> str 
         if matches(spec, provider) is False:
             return f"{record.label} requires {spec}, which {provider.name} {provider.version} does not meet"
     for spec in record.constrains:
-        name = _name(spec)
+        name = dependency_name(spec)
         provider = after.get(name) if name else None
         if provider is not None and matches(spec, provider) is False:
             return f"{record.label} excludes {provider.name} {provider.version} (constrains {spec})"
@@ -122,14 +122,14 @@ def _demanded(record: PackageRecord, after: Mapping[str, PackageRecord]) -> str 
     """A record after the change that the old build would not have satisfied."""
     for other in after.values():
         for spec in (*other.depends, *other.constrains):
-            if _name(spec) == record.name and matches(spec, record) is False:
+            if dependency_name(spec) == record.name and matches(spec, record) is False:
                 return f"{other.label} requires {spec}"
     return None
 
 
 def _needed_by(name: str, after: Mapping[str, PackageRecord]) -> str | None:
     for other in after.values():
-        spec = next((spec for spec in other.depends if _name(spec) == name), None)
+        spec = next((spec for spec in other.depends if dependency_name(spec) == name), None)
         if spec is not None:
             return f"{other.label} requires {spec}"
     return None
@@ -149,7 +149,9 @@ def _why_gone(record: PackageRecord, violated: str | None, context: _Context) ->
 
 def _no_longer_needed(record: PackageRecord, context: _Context) -> str | None:
     """Both tools clean up behind what they move: what only that needed goes with it."""
-    needed_by = [other for other in context.before.values() if record.name in {_name(spec) for spec in other.depends}]
+    needed_by = [
+        other for other in context.before.values() if record.name in {dependency_name(spec) for spec in other.depends}
+    ]
     if not needed_by or _needed_by(record.name, context.after):
         return None
     whose = ", ".join(other.label for other in needed_by)
@@ -157,11 +159,5 @@ def _no_longer_needed(record: PackageRecord, context: _Context) -> str | None:
 
 
 def _fits_python(record: PackageRecord, python: PackageRecord) -> bool:
-    specs = [spec for spec in record.depends if _name(spec) == "python"]
+    specs = [spec for spec in record.depends if dependency_name(spec) == "python"]
     return all(matches(spec, python) is not False for spec in specs)
-
-
-def _name(spec: str) -> str | None:
-    """The name a dependency is about; dependencies come from channels and may not parse."""
-    text = spec.strip().split(" ", maxsplit=1)[0]
-    return text.lower() or None

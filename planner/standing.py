@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.model import Install, Pin, Solution, Unsolvable
-from planner.versions import matches, spec_is_bare, spec_name
+from planner.versions import dependency_name, matches, spec_is_bare, spec_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ def _with_needs(asked: Asked, name: str) -> tuple[PackageRecord, ...]:
         record = installed.get(waiting.pop())
         if record is not None and record.name not in found:
             found[record.name] = record
-            waiting.extend(need.split(" ", maxsplit=1)[0].lower() for need in record.depends)
+            waiting.extend(dependency_name(need) for need in record.depends)
     return tuple(record for record in asked.environment.records if record.name in found)
 
 

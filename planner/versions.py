@@ -80,6 +80,14 @@ def spec_name(spec: str) -> str:
     return specs.parse(spec).name
 
 
+def dependency_name(line: str) -> str:
+    """The name that a line of `depends` or `constrains` is about, "" where it is empty.
+
+    Such lines come from channels and need not parse: what stands before the first space is taken as it is.
+    """
+    return line.strip().split(" ", maxsplit=1)[0].lower()
+
+
 def spec_version(spec: str) -> str | None:
     """The version constraint of a spec as text, None when it has none. Raises `BadSpec`."""
     version = _spec(spec).version

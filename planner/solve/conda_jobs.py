@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.model import Freeze, Install, Job, Keep, Pin, Remove, Update
-from planner.versions import matches, spec_is_bare, spec_name, spec_version, strictness
+from planner.versions import dependency_name, matches, spec_is_bare, spec_name, spec_version, strictness
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -93,7 +93,7 @@ class _State:
         Where python might move, what is bound to it is let go at once: else each such package would cost an attempt.
         """
         if self.python_might_move and record.noarch is None:
-            bound = any(spec.split(" ", maxsplit=1)[0] in {"python", "python_abi"} for spec in record.depends)
+            bound = any(dependency_name(spec) in {"python", "python_abi"} for spec in record.depends)
             if bound:
                 return False
         return self.modifier == "freeze-installed" or pin is not None

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from planner.model import Solution
-from planner.versions import matches
+from planner.versions import dependency_name, matches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +40,7 @@ def with_dependencies(asked: Asked, solution: Solution) -> Asked | None:
     names: set[str] = set()
     open_names = [name for name in asked.requested if name in after]
     while open_names:
-        needs = {_name(spec) for spec in after[open_names.pop()].depends} & after.keys()
+        needs = {dependency_name(spec) for spec in after[open_names.pop()].depends} & after.keys()
         open_names.extend(needs - names)
         names |= needs
     named = {name: name for name in sorted(names) if name not in asked.pins}
@@ -68,7 +68,7 @@ def _leaves(asked: Asked, after: Mapping[str, PackageRecord]) -> set[str]:
     """What `--only-deps` leaves out: for mamba all that was asked for, for conda only what nothing else needs."""
     if asked.request.tool == "mamba":
         return set(asked.requested)
-    needed = {_name(spec) for record in after.values() for spec in record.depends}
+    needed = {dependency_name(spec) for record in after.values() for spec in record.depends}
     return {name for name in asked.requested if name not in needed}
 
 
@@ -81,7 +81,3 @@ def _without(
 
 def _of(records: Mapping[str, PackageRecord]) -> Solution:
     return Solution(tuple(record for _, record in sorted(records.items())))
-
-
-def _name(spec: str) -> str:
-    return spec.strip().split(" ", maxsplit=1)[0].lower()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from planner.versions import dependency_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -33,6 +35,6 @@ def dependency_first(records: Iterable[PackageRecord]) -> tuple[PackageRecord, .
             elif name not in visited:
                 visited.add(name)
                 stack.append((name, True))
-                needs = sorted({spec.split(" ", maxsplit=1)[0].lower() for spec in by_name[name].depends})
+                needs = sorted({dependency_name(spec) for spec in by_name[name].depends})
                 stack.extend((need, False) for need in reversed(needs) if need in by_name and need not in visited)
     return tuple(placed.values())

@@ -41,7 +41,7 @@ from planner.model import (
 from planner.origin import channel_name, same_channel
 from planner.solve.rattler_records import record_from_rattler, record_to_rattler, virtual_to_rattler
 from planner.solve.unneeded import unneeded
-from planner.versions import check_spec, compare, matches, spec_is_bare, spec_name
+from planner.versions import check_spec, compare, dependency_name, matches, spec_is_bare, spec_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -159,7 +159,7 @@ def _as_it_stands(record: PackageRecord, request: SolveRequest) -> PackageRecord
     }
     met = []
     for spec in record.depends:
-        name = spec.split(" ", maxsplit=1)[0]
+        name = dependency_name(spec)
         if (name in host and matches(spec, host[name])) if name.startswith("__") else name in installed:
             met.append(spec)
     return record if len(met) == len(record.depends) else replace(record, depends=tuple(met))

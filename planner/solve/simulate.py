@@ -8,6 +8,7 @@ from planner.model import Solution, Unsolvable
 from planner.solve.attempts import as_conda
 from planner.solve.deps import reduced, with_dependencies
 from planner.solve.mamba_jobs import mamba_jobs
+from planner.versions import dependency_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -49,7 +50,7 @@ def _unless_conda_goes(asked: Asked, answer: Solution) -> SolveOutcome:
             "the solver has an answer without conda, and conda carries out none that removes conda from base",
             against=("conda",),
         )
-    needs = {spec.split(" ", maxsplit=1)[0] for spec in after["conda"].depends}
+    needs = {dependency_name(spec) for spec in after["conda"].depends}
     lost = sorted(name for name in needs if name in installed and name not in after)
     if lost:
         return Unsolvable(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from planner.versions import dependency_name
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
@@ -27,4 +29,4 @@ def unneeded(before: Iterable[PackageRecord], after: Iterable[PackageRecord], ke
 
 
 def _needs(record: PackageRecord) -> set[str]:
-    return {spec.split(" ", maxsplit=1)[0].lower() for spec in record.depends}
+    return {dependency_name(spec) for spec in record.depends}
