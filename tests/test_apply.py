@@ -354,6 +354,10 @@ def test_one_at_a_time(place):
         (["{new}/bin/python", "-c", "1"], "commands"),
         (["{new}/bin/python", "-m", "pip", "install", "--target", "{old}", "x"], "commands"),
         (["{old}/bin/python", "smoke_test.py"], "commands"),
+        (
+            ["{new}/bin/python", "-m", "ipykernel", "install", "--user", "--name", "../x", "--display-name", "y"],
+            "check",
+        ),
         (["planner", "apply", "other.json"], "commands"),
         (["planner", "snapshot", "{old}", "-o", "{old}/x"], "commands"),
     ],
@@ -666,3 +670,37 @@ def test_an_environment_from_a_file_is_made_too(place):
     assert (done.returncode, done.stderr) == (0, "")
     assert (place.root / "envs" / "made" / "lib" / "foo.txt").read_text() == "2.0"
     assert place.run("apply", plan, "--undo", "--yes").returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("PLANNER_TORCH_WHEELS" not in os.environ, reason="PLANNER_TORCH_WHEELS names no folder with torch")
+def test_torchs_real_cpu_build_is_moved(tmp_path):
+    """A real torch, compiled distributions and a kernel, moved by rattler and pip; the folder has torch's CPU wheel."""
+    place = Place(tmp_path, python=True)
+    del place.environ["PIP_NO_INDEX"]
+    place.environ |= {"PIP_FIND_LINKS": os.environ["PLANNER_TORCH_WHEELS"], "PIP_RETRIES": "0", "PIP_NO_CACHE_DIR": "1"}
+    place.pip("torch", "psutil", "ipykernel")
+    python = place.old / "bin" / "python"
+    kernel = [python, "-m", "ipykernel", "install", "--user", "--name", "trainer"]
+    subprocess.run(kernel, env=place.environ, check=True)
+    old = seal(place.old)
+    try:
+        place.make_plan("--offline")
+        done = place.apply("--yes", "--cpu-ok")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "is a CPU-only build" in done.stdout
+        assert differences(old, seal(place.old)) == ()
+        code = "import torch, psutil, ipykernel; print(torch.__file__)"
+        said = subprocess.run(
+            [place.new / "bin" / "python", "-c", code], env=place.environ, capture_output=True, check=True
+        )
+        assert said.stdout.decode().startswith(str(place.new))
+        kernels = place.home / ".local" / "share" / "jupyter" / "kernels"
+        assert sorted(path.name for path in kernels.iterdir()) == ["train-new", "trainer"]
+        for option, code in ((), 40), (("--require-gpu",), 20), (("--cpu-ok",), 0):
+            assert place.run("verify", place.new, *option).returncode == code
+        assert place.apply("--undo", "--yes").returncode == 0
+        assert [path.name for path in kernels.iterdir()] == ["trainer"]
+        assert not place.new.exists()
+    finally:
+        place.end()

@@ -204,7 +204,10 @@ def _python(rest: Argv) -> bool:
         if called == ["pip", "install"]:
             return all(word in {"--no-deps", "--requirement"} or _FILE_NAME.fullmatch(word) for word in options)
         if called == ["ipykernel", "install"]:
-            return options[:2] == ["--user", "--name"] and options[3:4] == ["--display-name"] and len(options) == 5  # noqa: PLR2004 -- two options with their values, and one without
+            match options:
+                case ["--user", "--name", name, "--display-name", _shown]:
+                    return bool(_FILE_NAME.fullmatch(name))
+            return False
         return words[1:] == ["pip", "check"]
     return words[:1] in (["smoke_test.py"], ["verify_gpu.py"])
 

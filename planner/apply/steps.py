@@ -232,8 +232,8 @@ def _save(path: str, text: str) -> None:
 
 def _kernel_folder(step: Step, bench: Bench) -> str | None:
     """Where the kernel step puts the kernel, None for any other step."""
-    if step.kind != "kernel":
+    argv = step.commands[0] if step.commands else ()
+    if step.kind != "kernel" or "--name" not in argv:
         return None
-    argv = step.commands[0]
     folder = user_kernels(bench.here.environ, bench.here.home)
     return os.path.join(folder, argv[argv.index("--name") + 1])
