@@ -40,8 +40,9 @@ def test_asking_for_what_is_there_changes_nothing(path, tmp_path):
     others = {other: table for other, table in case.environments.items() if set(table.installed) <= set(kept)}
     exact = tuple("{}=={}={}".format(*dist.rsplit("-", 2)) for dist in environment.installed)
     channels = tuple(dict.fromkeys(table.channel for table in kept.values()))
+    # As conda: mamba asks for pip beside python, which not every one of these channels has.
     change = msgspec.structs.replace(
-        case.change, install=exact, update=(), remove=(), update_all=False, channels=channels
+        case.change, install=exact, update=(), remove=(), update_all=False, channels=channels, tool="conda"
     )
     packages = {dist: msgspec.structs.replace(table, published_in=None) for dist, table in kept.items()}
     still = msgspec.structs.replace(
