@@ -492,7 +492,10 @@ def _sides(
     states = []
     for text, side in zip((first, second), loaded, strict=True):
         if side is None:
-            name, prefix = _resolved(root, text, _ambient())
+            try:
+                name, prefix = _resolved(root, text, _ambient())
+            except InputError as error:
+                raise InputError(f"{text} is no file that `planner snapshot` wrote, and {error}") from None
             side = snapshot.take(name, prefix, deep=deep, progress=progress)  # noqa: PLW2901 -- the side, once it is read
         states.append(side)
     return states[0], states[1]

@@ -103,7 +103,9 @@ def load_plan(path: str | os.PathLike[str]) -> Plan:
     try:
         content = Path(path).read_bytes()
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
+        raise InputError(
+            f"{path}: there is no such file; `planner what-if ENV SPEC... --save {path}` writes a plan"
+        ) from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     try:

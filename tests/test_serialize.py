@@ -287,7 +287,7 @@ def test_files_that_are_no_plan_are_refused_by_name(tmp_path):
         with pytest.raises(InputError) as caught:
             load_plan(path)
         assert str(caught.value).startswith(f"{path}: {message}"), name
-    with pytest.raises(InputError, match=r"absent\.json: there is no such file$"):
+    with pytest.raises(InputError, match=r"absent\.json: there is no such file; .*--save"):
         load_plan(tmp_path / "absent.json")
     with pytest.raises(InputError, match=r"cannot be read"):
         load_plan(tmp_path)
