@@ -677,9 +677,12 @@ def test_an_environment_from_a_file_is_made_too(place):
 def test_torchs_real_cpu_build_is_moved(tmp_path):
     """A real torch, compiled distributions and a kernel, moved by rattler and pip; the folder has torch's CPU wheel."""
     place = Place(tmp_path, python=True)
-    del place.environ["PIP_NO_INDEX"]
+    for name in ("PIP_NO_INDEX", "PIP_CONFIG_FILE"):  # what else is needed comes from where this machine's pip finds it
+        del place.environ[name]
+    place.environ |= {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     place.environ |= {"PIP_FIND_LINKS": os.environ["PLANNER_TORCH_WHEELS"], "PIP_RETRIES": "0", "PIP_NO_CACHE_DIR": "1"}
-    place.pip("torch", "psutil", "ipykernel")
+    (wheel,) = Path(os.environ["PLANNER_TORCH_WHEELS"]).glob("torch-*+cpu-*.whl")
+    place.pip(f"torch=={wheel.name.split('-')[1]}", "psutil", "ipykernel")
     python = place.old / "bin" / "python"
     kernel = [python, "-m", "ipykernel", "install", "--user", "--name", "trainer"]
     subprocess.run(kernel, env=place.environ, check=True)
