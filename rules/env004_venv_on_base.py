@@ -11,7 +11,7 @@ Why it matters:
 How it decides:
     By what its `bin/python` is. A link to `bin/pythonX.Y` leads nowhere once that file is gone: it no longer starts. A
     copy finds no standard library: it no longer starts. A link to `bin/python` starts the new python, which looks for
-    packages in a folder that is not there: all of them are lost.
+    packages in a folder that is not there: all of them are lost. One without packages only changes its python: a warning.
 
 Evidence and limits:
     `pyvenv.cfg` and the links are read, nothing is started. Looked for in the home (a few levels deep), where the tools keep
@@ -77,7 +77,7 @@ def _dead(ctx: RuleContext, venv: Reference) -> str:
     return ""
 
 
-def _fate(ctx: RuleContext, venv: Reference) -> tuple[str, Prediction]:
+def _fate(ctx: RuleContext, venv: Reference) -> tuple[str, Prediction | None]:
     if not venv.interpreter:
         return (
             f"would no longer start: its python is a copy, which needs {venv.prefix}/lib/python{venv.python or ctx.python_minor_before}",
@@ -88,12 +88,14 @@ def _fate(ctx: RuleContext, venv: Reference) -> tuple[str, Prediction]:
         return f"would no longer start: {link}, which would be gone", "run"
     names = ", ".join(venv.modules[:_NAMED])
     more = f" and {len(venv.modules) - _NAMED} more" if len(venv.modules) > _NAMED else ""
-    what = f"all its packages ({names}{more})" if names else "its packages, pip among them"
-    return f"would start {new_python(ctx)} and lose {what}: {link}, and they lie in lib/python{venv.python}", "import"
+    if not names:
+        return f"would start {new_python(ctx)}: {link}; no packages were found in it that it could lose", None
+    lost = f"all its packages ({names}{more})"
+    return f"would start {new_python(ctx)} and lose {lost}: {link}, and they lie in lib/python{venv.python}", "import"
 
 
 def _finding(
-    ctx: RuleContext, venv: Reference, text: str, predicts: Prediction, *, pre_existing: bool = False
+    ctx: RuleContext, venv: Reference, text: str, predicts: Prediction | None, *, pre_existing: bool = False
 ) -> Finding:
     names = {environment.prefix: environment.name for environment in ctx.installation.environments}
     made = "" if venv.made_by == "venv" else f" (of {venv.made_by})"
@@ -101,7 +103,7 @@ def _finding(
     return finding(
         ctx,
         "ENV004",
-        Severity.WARN if pre_existing else Severity.BLOCK,
+        Severity.WARN if pre_existing or predicts is None else Severity.BLOCK,
         f"env:{venv.source}",
         f"{venv.source}{made} {text}",
         _REMEDIES.get(venv.made_by, "make it again with a python that stays, and install its packages anew"),

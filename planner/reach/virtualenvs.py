@@ -128,4 +128,5 @@ def _dists(folder: str, python: str | None, notes: Notes) -> tuple[str, ...]:
         return ()
     names = (_DIST.match(entry.name) for entry in notes.entries(site, "what is installed in it is not known"))
     found = {re.sub(r"[-_.]+", "-", name[1]).lower() for name in names if name}
-    return tuple(sorted(found - {"pip", "setuptools", "wheel"}))
+    # What every one begins with says nothing, unless there is nothing else to lose.
+    return tuple(sorted(found - {"pip", "setuptools", "wheel"} or found))
