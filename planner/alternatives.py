@@ -1,6 +1,7 @@
 """Requests near one that has no solution, each of which was seen to solve, with what it costs in plain words.
 
-From "keep everything that was asked for" outward: what blocks may take another version, then what was asked for takes
+From "keep everything that was asked for" outward: what blocks may take another version, then the channels that strict
+priority hides, then what was asked for takes
 the newest version that does solve, then a package that carries the same thing today, then the request does without the
 one spec that stands against the rest. Every one is the tool's own command, simulated whole. The number of simulations
 is bounded, so the search may end before it is exhausted, and says so.
@@ -39,6 +40,7 @@ class _Idea:
     specs: tuple[str, ...]
     costs: tuple[str, ...]
     lost: tuple[str, ...] = ()
+    flexible: bool = False
 
 
 def nearest_requests(
@@ -51,16 +53,18 @@ def nearest_requests(
     if asked.request.operation not in {"install", "update"}:
         return Alternatives(complete=True)
     found: list[Alternative] = []
-    tried: set[tuple[str, ...]] = {asked.request.specs}
+    tried: set[tuple[tuple[str, ...], bool]] = {(asked.request.specs, False)}
     settled: set[str] = set()
     for idea, settles in _ideas(asked, outcome, candidates):
         if len(found) == MOST or len(tried) > _MOST_SIMULATIONS:
             return Alternatives(complete=False, items=tuple(found))
         # Of several versions the newest that solves is the nearest; the others need no trying.
-        if idea.specs in tried or (settles and settles in settled):
+        if (idea.specs, idea.flexible) in tried or (settles and settles in settled):
             continue
-        tried.add(idea.specs)
-        answer = simulate(replace(asked, request=replace(asked.request, specs=idea.specs)))
+        tried.add((idea.specs, idea.flexible))
+        priority = "flexible" if idea.flexible else asked.request.channel_priority
+        request = replace(asked.request, specs=idea.specs, channel_priority=priority)
+        answer = simulate(replace(asked, request=request))
         if isinstance(answer, Solution):
             settled.update([settles] if settles else [])
             found.append(_alternative(asked, idea, answer))
@@ -77,6 +81,11 @@ def _ideas(
         names = tuple(spec_name(spec) for spec in blocking)
         cost = f"lets {' and '.join(names)} move, though history asks for {' and '.join(blocking)}"
         yield _Idea((*specs, *names), (cost,)), ""
+    if asked.request.channel_priority == "strict":
+        cost = (
+            "with --channel-priority flexible: the first channel that has a package no longer hides the others' builds"
+        )
+        yield _Idea(specs, (cost,), flexible=True), ""
     for spec in specs:
         name = spec_name(spec)
         others = tuple(other for other in specs if other != spec)

@@ -1,5 +1,7 @@
 """The one sentence on why a request has no solution, who is blamed for it, and which requests near it do solve."""
 
+from dataclasses import replace
+
 from planner.alternatives import nearest_requests
 from planner.explain import explain_unsolvable
 from planner.model import (
@@ -155,6 +157,20 @@ def test_what_blocks_may_move_first():
     found, tried = near(asked("python=3.11", history=history), lambda _specs: True, against=("ray 2.0",))
     assert tried[0] == ("python=3.11", "ray")
     assert "though history asks for ray 2.0" in found.items[0].costs[0]
+
+
+def test_under_strict_priority_the_other_channels_are_offered():
+    question = asked("python=3.11")
+    strict = replace(question, request=replace(question.request, channel_priority="strict"))
+
+    def simulate(now):
+        solves = now.request.channel_priority == "flexible"
+        return Solution(now.environment.records) if solves else Unsolvable("no")
+
+    found = nearest_requests(strict, Unsolvable("no"), simulate, candidates)
+    assert [item.specs for item in found.items] == [("python=3.11",)]
+    assert "--channel-priority flexible" in found.items[0].costs[0]
+    assert not nearest_requests(question, Unsolvable("no"), lambda _now: Unsolvable("no"), candidates).items
 
 
 def test_what_carries_the_cuda_version_today_is_offered_for_cudatoolkit():
