@@ -17,6 +17,7 @@ import pytest
 from planner.abi import archives
 from planner.abi.archives import extracted, open_archives
 from planner.abi.binaries import work_folder
+from planner.abi.comparison import Comparison
 from planner.abi.elf import ElfFacts, read_elf
 from planner.abi.extensions import NumpyUse, numpy_use
 from planner.abi.installed import installed_tree
@@ -26,7 +27,7 @@ from planner.abi.series import held_by_requirement, move
 from planner.abi.system import GLIBC, System
 from planner.abi.tree import Entry, Tree, kin, takes_part
 from planner.facts import known_facts
-from planner.model import Environment, PackageChange, PackageRecord, RecordFiles
+from planner.model import DirectUrl, Environment, PackageChange, PackageRecord, PipDist, RecordFiles
 from tests import objects
 
 gcc = pytest.mark.skipif(objects.GCC is None, reason="there is no gcc to build with")
@@ -113,6 +114,49 @@ def test_the_installed_tree_is_what_lies_there_without_other_environments(tmp_pa
 
 # --------------------------------------------------------------------------------------------------------------------
 # The loader
+
+
+def test_the_modules_of_an_editable_distribution_lie_in_its_source_folder(tmp_path):
+    prefix, source = tmp_path / "env", tmp_path / "src dir"
+    for path in ("pkg/_x.cpython-311-x86_64-linux-gnu.so", "pkg/x.py", ".git/hook.so", "a/b/c/d/e/deep.so"):
+        (source / path).parent.mkdir(parents=True, exist_ok=True)
+        (source / path).touch()
+    prefix.mkdir()
+    dist = PipDist(
+        "edited",
+        "1.0",
+        "edited",
+        "lib/python3.11/site-packages",
+        "lib/python3.11/site-packages/edited-1.0.dist-info",
+        python="3.11",
+        direct_url=DirectUrl(source.as_uri(), editable=True, kind="dir"),
+    )
+    found = installed_tree(Environment("work", str(prefix), "linux-64", dists=(dist,)), lambda _record: RecordFiles(()))
+    path = str(source / "pkg/_x.cpython-311-x86_64-linux-gnu.so")
+    assert {entry.path: entry.owner for entry in found.entries.values()} == {path: "pip:edited"}
+    assert found.final(path).owner == "pip:edited"
+    plain = replace(dist, direct_url=DirectUrl(source.as_uri(), kind="dir"))
+    assert not installed_tree(
+        Environment("work", str(prefix), "linux-64", dists=(plain,)), lambda _record: RecordFiles(())
+    ).entries
+
+
+@gcc
+@pytest.mark.parametrize(("planned", "broken"), [("3.11", ["import"]), ("3.12", [])])
+def test_an_editable_module_loses_the_library_that_leaves_the_prefix(tmp_path, planned, broken):
+    prefix, source = tmp_path / "env", tmp_path / "src"
+    module = source / "edited.cpython-311-x86_64-linux-gnu.so"
+    table = objects.ObjectTable(needs={"libfoo.so.1": ("foo",)}, rpath=str(prefix / "lib"))
+    objects.write(table, module)
+    objects.write(objects.ObjectTable(gives=("foo",)), prefix / "lib/libfoo.so.1")
+    mine = Entry(str(module), "pip:edited", str(module))
+    library = Entry("lib/libfoo.so.1", "conda:foo", str(prefix / "lib/libfoo.so.1"))
+    before, after = tree(prefix, mine, library), tree(prefix, mine)
+    found = Comparison(Loader(before, None), Loader(after, None), minor=planned, glibc=None).breaks()
+    assert [item.effect for item in found] == broken
+    assert all(item.subject == "pip:edited" and item.wanted == "libfoo.so.1" for item in found)
+    same = Comparison(Loader(before, None), Loader(before, None), minor=planned, glibc=None)
+    assert not same.breaks()
 
 
 def build(prefix, **files):

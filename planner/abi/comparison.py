@@ -30,6 +30,7 @@ Effect: TypeAlias = Literal["load", "import", "run"]
 
 _SITE = re.compile(r"^lib/(?:python|pypy)(\d+\.\d+t?)/")
 _MODULE = re.compile(r"/(?:site-packages|lib-dynload)/.*\.so$")
+_BESIDE = re.compile(r"^/.*\.cpython-(\d)(\d+)t?-[^/]*\.so$")
 _GLIBC = re.compile(r"GLIBC_(\d+(?:\.\d+)*)$")
 
 
@@ -85,6 +86,11 @@ class Link:
     provider: str
     library: str
     path: str
+
+
+def _is_module(path: str) -> bool:
+    """Whether python imports the object: one in its folders, or in the source folder of an editable distribution."""
+    return bool(_MODULE.search(path) or _BESIDE.match(path))
 
 
 class Comparison:
@@ -160,7 +166,7 @@ class Comparison:
         if not failures:
             return
         failed = self._failed_before(old)
-        effect: Effect = "run" if facts.program else "import" if _MODULE.search(path) else "load"
+        effect: Effect = "run" if facts.program else "import" if _is_module(path) else "load"
         for failure in failures:
             chain = tuple(item.path for item in process.chain(failure.consumer))
             yield Break(
@@ -194,6 +200,9 @@ class Comparison:
 
     def _unreachable(self, path: str) -> bool:
         """Whether it lies where the planned python does not look: what becomes of it is not the loader's to say."""
+        beside = _BESIDE.match(path)
+        if beside is not None and self._minor is not None:
+            return f"{beside[1]}.{beside[2]}" != self._minor
         site = _SITE.match(path)
         return site is not None and self._minor is not None and site[1].rstrip("t") != self._minor
 

@@ -1,15 +1,18 @@
 """The tree of an environment as it lies on disk: conda's files, pip's, and those that nobody owns.
 
 The prefix is walked once, since a file that no list names can break as well as any other. Who owns what is taken from
-the records' path lists and the distributions' RECORD files. Nothing is opened here but those.
+the records' path lists and the distributions' RECORD files. The modules of editable distributions lie outside, in the
+folder that they were installed from. Nothing is opened here but those lists.
 """
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-from planner.abi.tree import Entry, Tree, takes_part
+from planner.abi.tree import Entry, Tree, is_shared, takes_part
 from planner.dist_files import read_list
 from planner.files import read_bytes
 
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 
 # Of a prefix: what conda keeps for itself, and other environments.
 _NOT_ITS_OWN = frozenset({"conda-meta", "envs", "pkgs"})
+# Of a source folder: where a build puts its modules, and no more of what else may lie there.
+_DEEP = 4
+_MOST_FOLDERS = 2000
 
 
 def installed_tree(environment: Environment, files: Callable[[PackageRecord], RecordFiles]) -> Tree:
@@ -27,6 +33,8 @@ def installed_tree(environment: Environment, files: Callable[[PackageRecord], Re
     prefix = environment.prefix
     owners = _owners(environment, files)
     entries = {path: _entry(prefix, path, owners) for path in _walk(prefix)}
+    for dist in environment.pip_dists:
+        entries.update((path, Entry(path, f"pip:{dist.name}", path)) for path in _editable(prefix, dist))
     return Tree(prefix, entries)
 
 
@@ -48,6 +56,29 @@ def _owners(environment: Environment, files: Callable[[PackageRecord], RecordFil
     for record in environment.records:
         owners.update((path, f"conda:{record.name}") for path in files(record).paths if takes_part(path))
     return owners
+
+
+def _editable(prefix: str, dist: PipDist) -> Iterator[str]:
+    """The shared objects in the source folder of an editable distribution, absolute, a few levels deep."""
+    direct = dist.direct_url
+    if direct is None or not direct.editable or not direct.url.startswith("file:"):
+        return
+    top = url2pathname(urlsplit(direct.url).path)
+    if not os.path.isabs(top) or f"{top}/".startswith(f"{prefix}/"):
+        return
+    folders = [(top, 0)]
+    for folder, depth in folders:
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.is_file() and is_shared(entry.name):
+                yield entry.path
+            elif depth < _DEEP and entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
+                folders.append((entry.path, depth + 1))
+        if len(folders) > _MOST_FOLDERS:
+            return
 
 
 def _entry(prefix: str, path: str, owners: dict[str, str]) -> Entry:

@@ -58,7 +58,8 @@ class Tree:
                 path = posixpath.normpath(f"{self.prefix}/{path}")
             inside = self.inside(path)
             if inside is None:
-                return Entry(path, SYSTEM, path) if os.path.isfile(path) else None
+                beside = self.entries.get(path)
+                return beside or (Entry(path, SYSTEM, path) if os.path.isfile(path) else None)
             entry = self.entries.get(inside)
             if entry is None:
                 through = self._through_folder(inside)
