@@ -74,40 +74,26 @@ def main(ctx: click.Context, root: str | None) -> None:
     ctx.obj = root
 
 
-def _report_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every command that prints a plan."""
-    options = (
-        click.option(
+def _printed_as(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options of a command that prints a report in one of several forms, the first where none is asked for."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        form = click.option(
             "--format",
             "form",
-            type=click.Choice(["text", "json", "markdown", "html", "sarif", "junit"]),
-            default="text",
+            type=click.Choice(forms),
+            default=forms[0],
             show_default=True,
             help="How the report is written.",
-        ),
-        click.option("-o", "--output", metavar="FILE", help="Write the report to FILE instead of stdout."),
-    )
-    for option in reversed(options):
-        function = option(function)
-    return function
+        )
+        output = click.option("-o", "--output", metavar="FILE", help="Write the report to FILE instead of stdout.")
+        return form(output(function))
+
+    return decorate
 
 
-def _view_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of commands whose report is no plan."""
-    options = (
-        click.option(
-            "--format",
-            "form",
-            type=click.Choice(["text", "json", "markdown"]),
-            default="text",
-            show_default=True,
-            help="How the report is written.",
-        ),
-        click.option("-o", "--output", metavar="FILE", help="Write the report to FILE instead of stdout."),
-    )
-    for option in reversed(options):
-        function = option(function)
-    return function
+_report_options = _printed_as("text", "json", "markdown", "html", "sarif", "junit")  # of a plan
+_view_options = _printed_as("text", "json", "markdown")  # of what is no plan
 
 
 def _verdict_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,10 +1,10 @@
 """Requests near one that has no solution, each of which was seen to solve, with what it costs in plain words.
 
 From "keep everything that was asked for" outward: what blocks may take another version, then the channels that strict
-priority hides, then what was asked for takes
-the newest version that does solve, then a package that carries the same thing today, then the request does without the
-one spec that stands against the rest. Every one is the tool's own command, simulated whole. The number of simulations
-is bounded, so the search may end before it is exhausted, and says so.
+priority hides are looked into, then what was asked for takes the newest version that does solve, then a package that
+carries the same thing today, then the request does without the one spec that stands against the rest. Every one is the
+tool's own command, simulated whole. The number of simulations is bounded, and of one package few versions are tried, so
+the search may end before it is exhausted, and says so.
 """
 
 from __future__ import annotations
@@ -68,7 +68,11 @@ def nearest_requests(
         if isinstance(answer, Solution):
             settled.update([settles] if settles else [])
             found.append(_alternative(asked, idea, answer))
-    return Alternatives(complete=True, items=tuple(found))
+    untried = any(
+        spec_name(spec) not in settled and len(_versions_before(spec, candidates(spec_name(spec)))) > _MOST_VERSIONS
+        for spec in asked.request.specs
+    )
+    return Alternatives(complete=not untried, items=tuple(found))
 
 
 def _ideas(
@@ -89,7 +93,7 @@ def _ideas(
     for spec in specs:
         name = spec_name(spec)
         others = tuple(other for other in specs if other != spec)
-        for version in _other_versions(spec, candidates(name)):
+        for version in _versions_before(spec, candidates(name))[:_MOST_VERSIONS]:
             present = asked.installed.get(name)
             stays = present is not None and matches(f"{name}={version}", present)
             verb = "stays at" if stays else "goes to"
@@ -109,8 +113,8 @@ def _ideas(
             )
 
 
-def _other_versions(spec: str, builds: Sequence[PackageRecord]) -> list[str]:
-    """Versions to try instead of an exact one, newest first: of python the minors, of any other package the versions.
+def _versions_before(spec: str, builds: Sequence[PackageRecord]) -> list[str]:
+    """The versions before an exact one, newest first: of python the minors, of any other package the versions.
 
     Only versions before the one asked for: after it the request would ask for more than it did.
     """
@@ -121,7 +125,7 @@ def _other_versions(spec: str, builds: Sequence[PackageRecord]) -> list[str]:
     short = minor if spec_name(spec) == "python" else str
     versions = {short(build.version) for build in builds if matches(spec, build) is not True}
     before = [version for version in versions if compare(version, bound) < 0]
-    return sorted(before, key=cmp_to_key(compare), reverse=True)[:_MOST_VERSIONS]
+    return sorted(before, key=cmp_to_key(compare), reverse=True)
 
 
 def _same_version(name: str, spec: str, builds: Sequence[PackageRecord]) -> str | None:

@@ -25,8 +25,8 @@ def diff(
 ) -> tuple[PackageChange, ...]:
     """The changes, sorted by name. Equal builds are no change, unless a noarch python package must be linked again.
 
-    `again` names what is to be linked again in any case (`--force-reinstall`). A record whose very file merely lies in another place is no change of channel: same build, and no hash that
-    contradicts.
+    `again` names what is to be linked again in any case (`--force-reinstall`). A record whose very file merely lies in
+    another place is no change of channel: same build, and no hash that contradicts.
     """
     old = {record.name: record for record in before}
     new = {record.name: record for record in after}

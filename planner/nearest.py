@@ -27,7 +27,8 @@ def nearest_set(
 ) -> Nearest | None:
     """`asked` with as many of `others` as can be had, earlier ones first; None when `asked` alone has no solution.
 
-    For n others, of which k are lost, about n + k log n calls of `solves`. The set is maximal: none of the lost ones could be added to it.
+    For n others, of which k are lost, about n + k log n calls of `solves`. The set is maximal: none of the lost ones could
+    be added to it.
     """
     kept = tuple(asked)
     if not solves(kept):

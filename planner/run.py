@@ -31,19 +31,19 @@ from planner.reasons import explain_changes
 from planner.rule import RuleContext
 from planner.shared_paths import shared_paths
 from planner.situation import Situation, read_situation
-from planner.solve.asked import Asked
+from planner.solve.asked import FIRST_WITH_LIBMAMBA, Asked
 from planner.solve.choose import choose_solver
 from planner.solve.simulate import simulate
 from planner.standing import standing_against
 from planner.torch_links import torch_link
 from planner.version import __version__
-from planner.versions import spec_name, spec_version
+from planner.versions import compare, spec_name, spec_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from planner.model import Job, Migration, PackageChange, PackageRecord, PipDist, SolveOutcome
+    from planner.model import Job, Migration, PackageChange, PackageRecord, PipDist, SolveOutcome, SolverInfo
     from planner.rule import Rule
     from planner.solve.base import Solver
 
@@ -61,9 +61,7 @@ def what_if(question: Question, rules: Sequence[Rule], progress: Callable[[str],
         report,
         python=question.solver_python,
         environ=question.environ,
-        base=next(
-            (item for item in situation.installation.environments if item.prefix == situation.installation.root), None
-        ),
+        base=situation.base,
     )
     report(f"solving: what {situation.request.tool} would do")
     outcome = _what_would_happen(situation, solver)
@@ -208,7 +206,7 @@ def _judged(
         target=Target(target.name, target.prefix, target.python, len(target.records), len(target.pip_dists)),
         request=request,
         host=situation.host,
-        solver=solver.info,
+        solver=_solver_info(situation, solver),
         outcome="unsolvable" if after is None else "change" if changes else "no-change",
         verdict=judge.verdict(after is None, findings, not target.problems),
         recommendation="do-not-proceed",  # replaced once the second question is answered
@@ -220,6 +218,22 @@ def _judged(
         held_back=held_back(_asked(situation), after, partial(_candidates, situation)) if after is not None else (),
         environments=environment_reports(situation.installation, target, changes, findings, situation.surroundings),
     )
+
+
+def _solver_info(situation: Situation, solver: Solver) -> SolverInfo:
+    """The engine as the plan records it; conda with libmamba is simulated, and not every conda is that."""
+    base = situation.base
+    conda = base.record("conda") if base is not None else None
+    if situation.request.tool != "conda" or conda is None:
+        return solver.info
+    if situation.settings.solver == "classic":
+        whose = "this installation is configured for conda's classic solver"
+    elif situation.settings.solver is None and compare(conda.version, FIRST_WITH_LIBMAMBA) < 0:
+        whose = f"this installation's own conda {conda.version} has the classic solver by default"
+    else:
+        return solver.info
+    simulated = "conda 23.10 or newer with its libmamba solver is what is simulated, and the two can answer differently"
+    return replace(solver.info, reason=f"{solver.info.reason}; {whose}: {simulated}")
 
 
 def _explanation(situation: Situation, outcome: SolveOutcome) -> str | None:

@@ -50,6 +50,12 @@ class Situation:
     belongings: Belongings = NOTHING_ELSE
     listed: tuple[PackageRecord, ...] | None = None
 
+    @property
+    def base(self) -> Environment | None:
+        """The installation's root prefix, None where nothing was found there."""
+        root = self.installation.root
+        return next((item for item in self.installation.environments if item.prefix == root), None)
+
 
 def read_situation(question: Question, progress: Callable[[str], None]) -> Situation:
     """Read what the question is about. Raises `InputError` and its kin for what cannot be used."""

@@ -1,5 +1,6 @@
 """The one sentence on why a request has no solution, who is blamed for it, and which requests near it do solve."""
 
+import sys
 from dataclasses import replace
 
 from planner.alternatives import nearest_requests
@@ -195,6 +196,15 @@ def test_what_an_alternative_takes_away_and_sets_back_is_among_its_costs():
     assert "removes ray" in item.costs
     assert "numpy goes back from 2.0 to 1.26" in item.costs
     assert (item.lost, item.downgraded) == (("ray",), ("numpy",))
+
+
+def test_versions_that_were_not_tried_leave_the_search_incomplete(monkeypatch):
+    pythons = tuple(record("python", f"3.{minor}.1") for minor in range(5, 12))
+    monkeypatch.setattr(sys.modules[__name__], "CHANNEL", pythons)
+    found, tried = near(asked("python=3.11"), lambda _specs: False)
+    assert len(tried) == 4
+    assert not found.complete
+    assert near(asked("python=3.11"), lambda specs: specs == ("python=3.9",))[0].complete
 
 
 def test_the_search_is_bounded_and_says_so():

@@ -64,6 +64,7 @@ def findings(plan, rule, **fields):
 def test_linux_base_asked_as_conda_is_refused_and_names_what_pip_would_lose(answer):
     plan = answer("linux-base-py39", "base", "python=3.10", ("main-2021-11",))
     assert plan.verdict.value == "unsolvable"
+    assert "own conda 4.10.3 has the classic solver" in plan.solver.reason
     assert "conda" in plan.explanation.splitlines()[0]
     orphans = findings(plan, "PIP001", basis="request")
     assert len(orphans) == 66
@@ -82,6 +83,7 @@ def test_linux_base_asked_as_mamba_says_first_that_conda_is_lost(answer):
     assert plan.outcome == "change"
     assert plan.verdict.value == "unsafe"
     assert plan.findings[0].rule == "BASE001"
+    assert "classic" not in plan.solver.reason
     lost = actions(plan, "remove")
     assert {"conda", "requests", "cryptography", "cffi", "urllib3"} <= lost
     assert len(lost) == 11

@@ -15,7 +15,12 @@ from planner.abi.image import BadElfError, NoElfError, opened
 from planner.files import reason
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
     from planner.abi.image import Image
+
+    T = TypeVar("T")
 
 _DT_NEEDED, _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 1, 14, 15, 29
 _DT_BIND_NOW, _DT_FLAGS, _DT_FLAGS_1 = 24, 30, 0x6FFFFFFB
@@ -91,9 +96,14 @@ class ElfFault:
 
 def read_elf(path: str) -> ElfFacts | ElfFault | None:
     """The facts of the file at `path`; None where it is no program or shared object. It never raises for a file."""
+    return asked(path, lambda image: _facts(path, image))
+
+
+def asked(path: str, question: Callable[[Image], T]) -> T | ElfFault | None:
+    """What a question finds in the file at `path`; its fault, or None where it is no program or shared object."""
     try:
         with opened(path) as image:
-            return _facts(path, image)
+            return question(image)
     except NoElfError:
         return None
     except BadElfError as error:

@@ -11,17 +11,13 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from planner.abi.elf import ElfFault, version_definitions, version_needs
-from planner.abi.image import BadElfError, NoElfError, opened
-from planner.files import reason
+from planner.abi.elf import ElfFault, asked, version_definitions, version_needs
+from planner.abi.image import BadElfError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import TypeVar
 
     from planner.abi.image import Image
-
-    T = TypeVar("T")
 
 _DT_HASH, _DT_SYMTAB, _DT_GNU_HASH, _DT_VERSYM = 4, 6, 0x6FFFFEF5, 0x6FFFFFF0
 _STB_GLOBAL, _STB_WEAK, _STB_GNU_UNIQUE = 1, 2, 10
@@ -51,12 +47,12 @@ class Definition:
 
 def undefined_symbols(path: str) -> tuple[Symbol, ...] | ElfFault | None:
     """What the object at `path` needs from others, in the file's order; None where it is no such object."""
-    return _asked(path, _undefined)
+    return asked(path, _undefined)
 
 
 def definitions(path: str, names: Iterable[str]) -> dict[str, tuple[Definition, ...]] | ElfFault | None:
     """Those of `names` that the object at `path` defines for others; None where it is no such object."""
-    return _asked(path, lambda image: _defined(image, names))
+    return asked(path, lambda image: _defined(image, names))
 
 
 def gives(found: Iterable[Definition], wanted: Symbol) -> bool:
@@ -64,18 +60,6 @@ def gives(found: Iterable[Definition], wanted: Symbol) -> bool:
     if wanted.version is None:
         return any(definition.default for definition in found)
     return any(definition.version in {wanted.version, None} for definition in found)
-
-
-def _asked(path: str, question: Callable[[Image], T]) -> T | ElfFault | None:
-    try:
-        with opened(path) as image:
-            return question(image)
-    except NoElfError:
-        return None
-    except BadElfError as error:
-        return ElfFault(path, str(error))
-    except (OSError, ValueError) as error:
-        return ElfFault(path, reason(error) if isinstance(error, OSError) else f"it cannot be opened: {error}")
 
 
 def _undefined(image: Image) -> tuple[Symbol, ...]:
