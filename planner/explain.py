@@ -57,7 +57,7 @@ def _by_whom(outcome: Unsolvable, request: Request, history: frozenset[str]) -> 
     if pinned.issuperset(outcome.against):
         return "is pinned" if len(pinned) == 1 else "are pinned"
     if request.tool == "conda" and history.isdisjoint(outcome.against):
-        return "conda does not let go of base"
+        return "conda keeps in base"
     return "the environment's history asks for" if not pinned else "history and pins ask for"
 
 

@@ -57,7 +57,7 @@ def test_the_sentence_names_what_stands_against_the_request_and_through_which_ch
 def test_a_pin_and_conda_itself_are_named_as_what_they_are():
     pin = Unsolvable("tree", against=("python 3.10.*",), pinned=("python 3.10.*",))
     assert "which is pinned" in explained("python=3.11", pin)[0]
-    assert "conda does not let go of base" in explained("python=3.11", Unsolvable("tree", against=("conda",)))[0]
+    assert "conda keeps in base" in explained("python=3.11", Unsolvable("tree", against=("conda",)))[0]
 
 
 def test_what_no_channel_has_is_said_first():
