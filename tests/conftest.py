@@ -47,6 +47,15 @@ def engine(request):
     return choose_solver("libmamba", environ={})
 
 
+@pytest.fixture(params=["rattler", "libmamba"])
+def asked_engine(request):
+    """The options by which a question names its engine; libmamba where it is at hand."""
+    python = os.environ.get("PLANNER_LIBMAMBA_PYTHON")
+    if request.param == "libmamba" and not python and importlib.util.find_spec("libmambapy") is None:
+        pytest.skip("neither this interpreter nor PLANNER_LIBMAMBA_PYTHON has libmambapy 2.x")
+    return {"solver": request.param, "solver_python": python if request.param == "libmamba" else None}
+
+
 @pytest.fixture
 def state_of():
     """A function from folders to every file's path, kind, size, mode, time of change and content."""

@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -194,9 +195,16 @@ def _problems(scenario: Scenario) -> list[str]:
     ]
 
 
-def run(scenario: Scenario, folder: Path, *, offline: bool = True) -> Plan:
+def run(
+    scenario: Scenario,
+    folder: Path,
+    *,
+    offline: bool = True,
+    solver: Literal["rattler", "libmamba"] = "rattler",
+    solver_python: str | None = None,
+) -> Plan:
     """The plan for a scenario, written below `folder` and answered by the whole pipeline."""
-    question = write(scenario, folder, offline=offline)
+    question = replace(write(scenario, folder, offline=offline), solver=solver, solver_python=solver_python)
     programs = [subprocess.Popen([folder / path, "60"], stdout=subprocess.DEVNULL) for path in scenario.around.running]
     try:
         return what_if(question, RULES)

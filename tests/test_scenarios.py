@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -14,9 +15,9 @@ SCENARIOS = {f"{path.parent.name}/{path.stem}": path for path in harness.paths()
 
 
 @pytest.mark.parametrize("path", SCENARIOS.values(), ids=SCENARIOS.keys())
-def test_scenario(path, tmp_path):
+def test_scenario(path, asked_engine, tmp_path):
     case = harness.load(path)
-    plan = harness.run(case, tmp_path)
+    plan = harness.run(case, tmp_path, **asked_engine)
     others = {row.name for row in plan.environments if row.prefix != plan.target.prefix}
     assert harness.observed(plan, case.expected) == harness.stated(case.expected, plan.solver.name, others)
     for word in case.expected.explanation_mentions:
@@ -41,25 +42,14 @@ def test_every_rule_fires_somewhere_and_just_misses_somewhere(rule):
     assert misses, f"no scenario is a near miss of {rule.id}"
 
 
-def test_there_are_enough_scenarios_of_published_issues():
-    issues = {path.stem for path in SCENARIOS.values() if path.stem.startswith("issue-")}
-    assert len(SCENARIOS) >= 25
-    assert issues >= {
-        "issue-conda-8391",
-        "issue-conda-9907-mamba",
-        "issue-conda-14462-both-builds",
-        "issue-anaconda-12302",
-        "issue-pytorch-138506-mamba",
-        "issue-conda-11111",
-        "issue-conda-pypi-11",
-        "issue-conda-9063",
-        "issue-conda-10056",
-        "issue-detectron2-3351",
-        "issue-flash-attention-1644",
-        "issue-pytorch-158700",
-        "issue-pytorch-80637",
-        "issue-sglang-11395",
-    }
+def test_each_published_breakage_and_each_control_has_its_scenario():
+    """The table in the folder's README names all that there are, and no other."""
+    text = (harness.FOLDER / "README.md").read_text(encoding="utf-8")
+    table = text[text.index("## Published breakages") :]
+    named = set(re.findall(r"`([a-z]+/[a-z0-9-]+)`", table))
+    assert named <= SCENARIOS.keys()
+    assert named >= {name for name in SCENARIOS if "/issue-" in name or "/control-" in name}
+    assert len(re.findall(r"^\| .*`[a-z]+/", table, flags=re.MULTILINE)) == 25
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import sys
 from dataclasses import replace
 from typing import Literal
@@ -71,18 +69,9 @@ CASES = [
 ]
 
 
-@pytest.fixture(params=["rattler", "libmamba"])
-def engine(request):
-    """The options by which a question names its engine; libmamba where it is at hand."""
-    python = os.environ.get("PLANNER_LIBMAMBA_PYTHON")
-    if request.param == "libmamba" and not python and importlib.util.find_spec("libmambapy") is None:
-        pytest.skip("neither this interpreter nor PLANNER_LIBMAMBA_PYTHON has libmambapy 2.x")
-    return {"solver": request.param, "solver_python": python if request.param == "libmamba" else None}
-
-
 @pytest.mark.parametrize(("packages", "case"), CASES)
-def test_case(packages, case, engine, tmp_path):
-    plan = what_if(replace(harness.write(scenario(packages, case), tmp_path), options=case.options, **engine), ())
+def test_case(packages, case, asked_engine, tmp_path):
+    plan = what_if(replace(harness.write(scenario(packages, case), tmp_path), options=case.options, **asked_engine), ())
     expected = case.differs.get(plan.solver.name, case)
     if expected.state == "unsolvable":
         assert plan.outcome == "unsolvable"

@@ -237,9 +237,10 @@ def _solution(answer: dict[str, PackageRecord], request: SolveRequest) -> Soluti
     for name, record in sorted(answer.items()):
         present = installed.get(name)
         records.append(present if present is not None and same_file(present, record) else record)
-    if any(isinstance(job, Remove) for job in request.jobs):
+    updated = {spec_name(job.spec) for job in request.jobs if isinstance(job, Update)}
+    if updated or any(isinstance(job, Remove) for job in request.jobs):
         kept = {job.name for job in request.jobs if isinstance(job, Keep)}
-        below = unneeded(request.installed, records, kept)
+        below = unneeded(request.installed, records, kept, updated)
         records = [record for record in records if record.name not in below]
     return Solution(tuple(records))
 

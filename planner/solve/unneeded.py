@@ -1,4 +1,4 @@
-"""What a removal takes with it below: packages that were there only for what goes, as libmamba cleans them up.
+"""What a removal or an update takes with it below: packages that were there only for what goes or is replaced.
 
 libsolv does this by itself; for an engine that does not, it is read off the records.
 """
@@ -15,13 +15,21 @@ if TYPE_CHECKING:
     from planner.model import PackageRecord
 
 
-def unneeded(before: Iterable[PackageRecord], after: Iterable[PackageRecord], kept: Collection[str]) -> frozenset[str]:
-    """Names of `after` that only what is gone needed, directly or through others; `kept` are never among them."""
+def unneeded(
+    before: Iterable[PackageRecord],
+    after: Iterable[PackageRecord],
+    kept: Collection[str],
+    updated: Collection[str] = (),
+) -> frozenset[str]:
+    """Names of `after` that only what is gone, or the old builds of what is `updated`, needed, directly or through others.
+
+    `kept` and what is `updated` are never among them.
+    """
     left = {record.name: record for record in after}
-    waiting = [record for record in before if record.name not in left]
+    waiting = [record for record in before if record.name not in left or record.name in updated]
     found: set[str] = set()
     while waiting:
-        for name in _needs(waiting.pop()) & left.keys() - set(kept):
+        for name in _needs(waiting.pop()) & left.keys() - {*kept, *updated}:
             if not any(name in _needs(other) for other in left.values() if other.name != name):
                 found.add(name)
                 waiting.append(left.pop(name))
