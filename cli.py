@@ -716,6 +716,43 @@ def rules_facts(table: str | None) -> None:
     click.echo(render_facts(facts, table), nl=False)
 
 
+@main.group("cache", invoke_without_command=True, short_help="What the planner keeps to be faster next time.")
+@click.pass_context
+def cache_command(ctx: click.Context) -> None:
+    """Say where the planner's cache lies and how big it is.
+
+    It holds what was read of environments and channels, fetched repodata and packages. An entry that does not fit what
+    it was made of is not used; PLANNER_NO_CACHE=1 does without any. Nothing outside this folder is written.
+
+    \b
+    Examples:
+      planner cache
+      planner cache clear
+    """
+    if ctx.invoked_subcommand is None:
+        from planner.cache import usage
+        from planner.render.cache import render_usage
+
+        _print(_plain(render_usage(usage(_ambient()["cache_dir"]))) + "\n")
+
+
+@cache_command.command("clear")
+def cache_clear() -> None:
+    """Remove all that the planner has kept, fetched repodata and packages among it.
+
+    Environments lose nothing. Without a network, channels can then be read from conda's own caches only.
+    """
+    from planner.cache import clear, usage
+    from planner.render.cache import render_cleared
+
+    folder = _ambient()["cache_dir"]
+    before = usage(folder)
+    stuck = clear(folder)
+    if stuck:
+        raise InputError(f"the cache could not be removed: {', '.join(stuck)}")
+    _print(_plain(render_cleared(before)) + "\n")
+
+
 @main.command("completion", short_help="Print the completion script of a shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion_command(shell: str) -> None:
