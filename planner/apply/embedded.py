@@ -188,17 +188,32 @@ def _sha256(path: str) -> str:
 def _complete_records(prefix: str, lock: Sequence[Locked], paths: Sequence[str]) -> None:
     """Put into the new records where their packages come from: rattler was given files of this machine."""
     folder = os.path.join(prefix, "conda-meta")
+    records = records_of(prefix)
     for locked, path in zip(lock, paths, strict=True):
-        name = _STEM.sub(".json", locked.file_name)
-        place = os.path.join(folder, name)
-        with open(place, encoding="utf-8") as stream:
-            record: dict[str, Any] = json.load(stream)
+        place = os.path.join(folder, _STEM.sub(".json", locked.file_name))
+        record = records[place]
         base, _, _ = locked.url.rpartition("/")
         channel, _, _ = base.rpartition("/")
         record |= {"url": locked.url, "channel": channel, "fn": locked.file_name, "size": os.path.getsize(path)}
         record |= {key: value for key, value in (("sha256", locked.sha256), ("md5", locked.md5)) if value}
-        with open(place, "w", encoding="utf-8") as stream:
-            json.dump(record, stream, indent=2, sort_keys=True)
+        write_record(place, record)
+
+
+def records_of(prefix: str) -> dict[str, dict[str, Any]]:
+    """Path -> content of each record in a prefix that was just made."""
+    folder = os.path.join(prefix, "conda-meta")
+    found = {}
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".json"):
+            with open(os.path.join(folder, name), encoding="utf-8") as stream:
+                found[os.path.join(folder, name)] = json.load(stream)
+    return found
+
+
+def write_record(place: str, record: dict[str, Any]) -> None:
+    """Write a record as conda writes it."""
+    with open(place, "w", encoding="utf-8") as stream:
+        json.dump(record, stream, indent=2, sort_keys=True)
 
 
 def _write_history(prefix: str, lock: Sequence[Locked], requested: Iterable[str]) -> None:

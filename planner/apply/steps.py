@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from planner import comparison, snapshot, snapshot_file
-from planner.apply import embedded, preflight
+from planner.apply import bytecode, embedded, preflight
 from planner.apply.bench import Bench, failed
 from planner.apply.made import identity, missing_parents, remove_tree
 from planner.belongings import user_kernels
@@ -93,6 +93,11 @@ def _create(step: Step, bench: Bench) -> str:
             embedded.create(bench.prefix, lock, bench.here.cache_dir, _requested(bench), bench.report)
         except embedded.CreateError as error:
             raise MigrationStopped(str(error)) from None
+        compiling = bytecode.compile_call(bench.prefix, os.path.join(bench.journal.folder, "noarch.txt"))
+        if compiling is not None:
+            bench.report("compiling what noarch packages have brought")
+            bench.run(compiling, f"{step.id}-compile", of_new=True)  # sources for other pythons do not compile
+            bytecode.put_on_record(bench.prefix)
         for argv, more in embedded.link_scripts(bench.prefix, lock):
             ran = bench.run(argv, f"{step.id}-{more['PKG_NAME']}", of_new=True, more=more)
             if ran.code:

@@ -116,5 +116,38 @@ FOR_PIP = (
     Release("mpmath", "1.3.0"),
     Release("msgpack", "1.0.8", ("3.9", "3.10", "3.11", "3.12")),
 )
+# What a Jupyter kernel needs, for environments that have one: half of it compiled, for one python each.
+FOR_KERNELS = (
+    Release("ipykernel", "6.29.5", PAIR),
+    Release("comm", "0.2.2", PAIR),
+    Release("debugpy", "1.8.7", PAIR),
+    Release("ipython", "8.27.0", PAIR),
+    Release("jupyter-client", "8.6.3", PAIR),
+    Release("jupyter-core", "5.7.2", PAIR),
+    Release("matplotlib-inline", "0.1.7", PAIR),
+    Release("nest-asyncio", "1.6.0", PAIR),
+    Release("packaging", "24.1", PAIR),
+    Release("psutil", "5.9.8", PAIR),
+    Release("pyzmq", "26.2.0", PAIR),
+    Release("tornado", "6.4.1", PAIR),
+    Release("traitlets", "5.14.3", PAIR),
+    Release("platformdirs", "4.3.6", PAIR),
+    Release("python-dateutil", "2.9.0.post0", PAIR),
+    Release("six", "1.16.0", PAIR),
+    Release("decorator", "5.1.1", PAIR),
+    Release("exceptiongroup", "1.2.2", PAIR),
+    Release("jedi", "0.19.1", PAIR),
+    Release("parso", "0.8.4", PAIR),
+    Release("pexpect", "4.9.0", PAIR),
+    Release("ptyprocess", "0.7.0", PAIR),
+    Release("prompt-toolkit", "3.0.48", PAIR),
+    Release("wcwidth", "0.2.13", PAIR),
+    Release("pygments", "2.18.0", PAIR),
+    Release("stack-data", "0.6.3", PAIR),
+    Release("asttokens", "2.4.1", PAIR),
+    Release("executing", "2.1.0", PAIR),
+    Release("pure-eval", "0.2.3", PAIR),
+    Release("typing-extensions", "4.12.2", PAIR),
+)
 # The part that continuous integration runs.
 SMALL = frozenset({"pip", "setuptools", "wheel", "markupsafe", "jinja2", "psutil", "ujson", "pyyaml", "toolz"})

@@ -1,0 +1,142 @@
+"""Real packages moved by `planner apply` on a machine without conda: rattler links, pip fills, the kernel starts.
+
+The installations are the truth lab's: CPython itself, compiled wheels and a library of the lab's own as conda packages.
+What pip adds is compiled for one python, or built from source against the prefix, or tied to a folder of sources.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.seal import differences, seal
+from tests.truth import catalogue, installations, libraries, prefixes, store, wheels
+from tests.truth.installations import Environment, Installation, Source
+
+TOP = Path(__file__).parent.parent
+# One worker runs them all: they share one installation.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("apply-lab"),
+    pytest.mark.skipif(sys.platform != "linux", reason="the lab's packages are for Linux"),
+]
+KERNEL = tuple(release.requirement for release in catalogue.FOR_KERNELS)
+OLD, NEW = catalogue.PAIR
+# What a user of the new kernel would do first: start it and let it compute.
+ASK = """
+from jupyter_client.manager import start_new_kernel
+manager, client = start_new_kernel(kernel_name={name!r})
+client.execute_interactive('import sys, yaml._yaml; print(sys.prefix)', timeout=60)
+manager.shutdown_kernel(now=True)
+"""
+
+
+class Place:
+    """An installation of the lab with a kernel of `pytorch-env`, and the command line for it."""
+
+    def __init__(self, installation, materials, top):
+        self.place = installations.place(installation, materials, top, lambda _text: None)
+        self.materials, self.top, self.plan = materials, top, top / "plan.json"
+        self.root, self.old = self.place.root, self.place.prefix("pytorch-env")
+        self.environ = prefixes.clean_environment(self.place.home) | {
+            "XDG_CACHE_HOME": str(top / "cache"),
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": str(materials.wheel_folder),
+        }
+
+    def pip(self, *arguments):
+        prefixes.pip(self.old / "bin" / "python", self.place.home, self.materials, *arguments)
+
+    def offer_kernel(self):
+        command = [self.old / "bin" / "python", "-m", "ipykernel", "install", "--user", "--name", "trainer"]
+        prefixes.run([str(word) for word in command], self.place.home)
+
+    @property
+    def kernels(self):
+        folder = self.place.home / ".local" / "share" / "jupyter" / "kernels"
+        return sorted(path.name for path in folder.iterdir())
+
+    def planner(self, *arguments):
+        command = [sys.executable, "-c", "import cli; cli.main()", *(str(argument) for argument in arguments)]
+        return self.run(command, PYTHONPATH=str(TOP))
+
+    def run(self, command, **more):
+        environ = {**self.environ, **more}
+        return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, cwd=self.top)
+
+    def what_if(self, *specs):
+        """Make the plan; the new prefix."""
+        options = ("--override-channels", "-c", self.materials.lab, "--save", self.plan, "--exit-zero")
+        done = self.planner("--root", self.root, "what-if", "pytorch-env", *specs, *options)
+        assert done.returncode == 0, done.stderr
+        return Path(json.loads(self.plan.read_text())["migration"]["prefix"])
+
+    def said(self, prefix, code):
+        done = self.run([prefix / "bin" / "python", "-B", "-c", code])
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def snapshot(self, name, prefix):
+        path = self.top / name
+        done = self.planner("snapshot", prefix, "--deep", "-o", path)
+        assert done.returncode == 0, done.stderr
+        return path
+
+    def codes(self, prefix):
+        """The exit codes of the verification: with no option, with --require-gpu, with --cpu-ok."""
+        return [
+            self.planner("verify", prefix, *option).returncode for option in ((), ("--require-gpu",), ("--cpu-ok",))
+        ]
+
+
+@pytest.fixture(scope="module")
+def materials():
+    if libraries.compiler() is None:
+        pytest.skip("no C compiler")
+    cache = store.cache_folder()
+    try:
+        found = store.materials(cache, small=True, say=lambda _text: None)
+    except SystemExit as error:
+        pytest.skip(str(error))
+    if not {OLD, NEW} <= set(found.pythons):
+        pytest.skip(f"the lab has no pythons {OLD} and {NEW}")
+    with store.locked(cache, "materials"):
+        _, missing = wheels.fetch(catalogue.FOR_KERNELS, catalogue.PAIR, found.wheel_folder)
+    if missing:
+        pytest.skip(f"the lab lacks {', '.join(missing)}")
+    return found
+
+
+@pytest.fixture(scope="module")
+def place(materials, tmp_path_factory):
+    """Compiled distributions, a build from source, an editable install and a kernel, of one python."""
+    built, tied = Source("pipzip", "labzip_open", "labzip"), Source("tied", "labzip_open", "labzip", editable=True)
+    conda = (f"python={OLD}", "pip", "setuptools", "wheel", "markupsafe=2.1", "jinja2", "labzip=1.5")
+    installation = Installation(
+        "move",
+        (Environment("base", (f"python={OLD}", "pip")), Environment("pytorch-env", conda, sources=(built, tied))),
+    )
+    place = Place(installation, materials, tmp_path_factory.mktemp("move"))
+    place.pip(*KERNEL, "pyyaml==6.0.1", "toolz==0.12.1")
+    place.offer_kernel()
+    return place
+
+
+def test_a_move_to_another_python(place):
+    before, root = place.snapshot("before.json", place.old), seal(str(place.root))
+    new = place.what_if(f"python={NEW}")
+    done = place.planner("apply", place.plan, "--yes")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "(33 distributions, 4 of them with another wheel or built again)" in done.stdout
+    assert place.said(new, "import pipzip, tied, yaml._yaml, psutil; print(pipzip.answer(), tied.answer())").strip()
+    assert place.said(new, "import tied; print(tied.__file__)").startswith(str(place.place.home / "src"))
+    assert place.kernels == ["pytorch-env-py311", "trainer"]
+    for name, prefix in (("pytorch-env-py311", new), ("trainer", place.old)):
+        assert place.said(new, ASK.format(name=name)).strip() == str(prefix)
+    assert place.codes(new) == [0, 20, 0]
+    assert place.planner("compare", before, place.snapshot("after.json", place.old)).returncode == 0
+    assert place.planner("apply", place.plan, "--undo", "--yes").returncode == 0
+    assert place.kernels == ["trainer"]
+    assert differences(root, seal(str(place.root))) == ()
