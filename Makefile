@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test docs truth fuzz kills clean
+.PHONY: demo test docs truth bench fuzz kills clean
 
 demo: $(VENV)/.installed
 	$(BIN)/planner demo --exit-zero
@@ -20,6 +20,10 @@ docs: $(VENV)/.installed
 
 truth: $(VENV)/.tested-with
 	$(BIN)/python -m tests.truth
+
+# Hours on a busy machine: the channel and the installation are made first, and kept for the next time.
+bench: $(VENV)/.tested-with
+	$(BIN)/python -m tests.bench
 
 # The same damage as in `make test`, fifty times as much of it.
 fuzz: $(VENV)/.tested-with

@@ -1,0 +1,103 @@
+"""The rows of the table: what the planner does, each beside a peer that does the same or less."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from tests.bench.installation import URL
+from tests.bench.measure import Command, Measured, alone, paired
+from tests.bench.peers import SPEC, Mamba, serve
+from tests.bench.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_SAID = frozenset({0, 10, 20, 30, 40})
+
+
+@dataclass
+class Bench:
+    """The world that the rows run on, and the programs at hand."""
+
+    world: World
+    runs: int
+    mamba: str | None
+    libmamba_python: str | None
+    growth: tuple[int, ...]
+    say: Callable[[str], None]
+    mamba_version: str | None = None
+    _peers: dict[World, Mamba] = field(default_factory=dict)
+
+    def peer(self, world: World) -> Mamba | None:
+        """mamba on that world, its caches filled; None where it is not at hand."""
+        if self.mamba is None:
+            return None
+        if world not in self._peers:
+            url, _server = serve(world.channel)
+            self._peers[world] = Mamba(self.mamba, url, world.root, world.work)
+            self.mamba_version = self._peers[world].version
+        return self._peers[world]
+
+    def planner(self, world: World, name: str, *options: str, cold: bool = False) -> Command:
+        """`planner what-if base python=3.11`, with a cache folder of the benchmark's own."""
+        cache = world.work / "cache"
+        env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(world.work / "home"),
+            "XDG_CACHE_HOME": str(cache),
+            "PYTHONPATH": TOP,
+            **({"PLANNER_LIBMAMBA_PYTHON": self.libmamba_python} if self.libmamba_python else {}),
+        }
+        argv = [sys.executable, "-m", "cli", "--root", str(world.root), "what-if", "base", SPEC]
+        argv += ["--override-channels", "-c", URL, "--mirror", f"{URL}={world.channel}", "--offline"]
+        argv += ["--cuda", "12.6", "--glibc", "2.36", "--quiet", *options]
+        before: Callable[[], None] = (lambda: shutil.rmtree(cache, ignore_errors=True)) if cold else (lambda: None)
+        return Command(name, argv, env, before, _SAID)
+
+    @cached_property
+    def engines(self) -> tuple[str, ...]:
+        """The engines at hand."""
+        return ("libmamba", "rattler") if self.libmamba_python else ("rattler",)
+
+
+def _row(bench: Bench, command: Command, peer: Command | None) -> list[Measured]:
+    bench.say(f"{command.name}{f' beside {peer.name}' if peer else ''}")
+    return list(paired(command, peer, bench.runs)) if peer else [alone(command, bench.runs)]
+
+
+def whole_answer(bench: Bench) -> list[Measured]:
+    """The report on base, both solves and every environment looked at, beside mamba's dry run of base alone."""
+    found: list[Measured] = []
+    mamba = bench.peer(bench.world)
+    for engine in bench.engines:
+        for tool in ("mamba", "conda"):
+            options = ("--as", tool, "--solver", engine)
+            command = bench.planner(bench.world, f"what-if as {tool}, {engine}, warm", *options)
+            found += _row(bench, command, mamba.warm() if mamba else None)
+    for engine in bench.engines:
+        command = bench.planner(
+            bench.world, f"what-if as mamba, {engine}, no cache", "--as", "mamba", "--solver", engine, cold=True
+        )
+        found += _row(bench, command, mamba.cold() if mamba else None)
+    return found
+
+
+def growth(bench: Bench) -> list[Measured]:
+    """The same question of channels of growing size, the installation of few environments."""
+    found: list[Measured] = []
+    for records in bench.growth:
+        world = World(bench.world.folder, records, 3, bench.say, 150)
+        mamba = bench.peer(world)
+        options = ("--as", "mamba", "--solver", bench.engines[0])
+        command = bench.planner(world, f"what-if, {records} records", *options)
+        found += _row(bench, command, mamba.warm() if mamba else None)
+    return found
+
+
+PARTS: dict[str, Callable[[Bench], list[Measured]]] = {"whole-answer": whole_answer, "growth": growth}

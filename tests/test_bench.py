@@ -1,0 +1,78 @@
+"""The benchmark's own world: the same bytes everywhere, of the field's shape, and solvable from one python to the next."""
+
+import hashlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from planner.run import Question, what_if
+from rules import RULES
+from tests.bench.channel import Channel
+from tests.bench.installation import URL
+from tests.bench.world import World
+
+TOP = Path(__file__).parents[1]
+RECORDS = 10_000
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return World(tmp_path_factory.mktemp("bench"), RECORDS, 2, packages=60)
+
+
+def digests(folder):
+    return [hashlib.sha256((folder / subdir / "repodata.json").read_bytes()).hexdigest() for subdir in SUBDIRS]
+
+
+SUBDIRS = ("linux-64", "noarch")
+
+
+def test_the_bytes_follow_from_the_seed_alone(world, tmp_path):
+    code = f"from pathlib import Path; from tests.bench.channel import Channel; Channel({RECORDS}).write(Path.cwd())"
+    env = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(TOP)}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, check=True)
+    assert digests(tmp_path) == digests(world.channel)
+    Channel(2000, seed=1).write(tmp_path / "other")
+    assert digests(tmp_path / "other") != digests(tmp_path)
+
+
+def test_the_shape_is_the_fields(world):
+    for subdir, least, most in (("linux-64", 400, 700), ("noarch", 300, 600)):
+        path = world.channel / subdir / "repodata.json"
+        document = json.loads(path.read_bytes())
+        records = [*document["packages"].values(), *document["packages.conda"].values()]
+        assert least < path.stat().st_size / len(records) < most
+        assert 2 <= statistics.median(len(record["depends"]) for record in records) <= 9
+        assert list(document["packages.conda"]) == sorted(document["packages.conda"])
+    assert sum(len(json.loads((world.channel / s / "repodata.json").read_bytes())["packages"]) for s in SUBDIRS) > 100
+
+
+def test_its_base_moves_from_python_310_to_311(world, tmp_path):
+    question = Question(
+        env="base",
+        specs=("python=3.11",),
+        tool="mamba",
+        root=str(world.root),
+        channels=(URL,),
+        mirrors=((URL, str(world.channel)),),
+        override_channels=True,
+        offline=True,
+        solver="rattler",
+        cuda="12.6",
+        glibc="2.36",
+        environ={},
+        home=str(tmp_path),
+        cache_dir=str(tmp_path / "cache"),
+        created="2026-11-24T00:00:00Z",
+    )
+    plan = what_if(question, RULES)
+    assert plan.outcome == "change"
+    moved = {change.name: change for change in plan.changes}
+    assert (moved["python"].before.version[:4], moved["python"].after.version[:4]) == ("3.10", "3.11")
+    assert "py311" in moved["numpy"].after.build
+    assert len(plan.environments) == 2
