@@ -21,10 +21,14 @@ import time
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from planner.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from types import ModuleType
 
 LIMIT = 1 << 30  # bytes of all entries together; 50 environments and the channels they come from take a tenth of it
 _FORM = b"conda-upgrade-planner cache 1\n"
@@ -54,6 +58,19 @@ def settled(status: os.stat_result, now: int | None = None) -> bool:
     `now` is `time.time_ns()` of before the file was read.
     """
     return max(status.st_mtime_ns, status.st_ctime_ns) + _TICK < (time.time_ns() if now is None else now)
+
+
+@lru_cache(maxsize=64)
+def made_by(*modules: ModuleType) -> str:
+    """A version for entries that only the same source of these modules can have made, and can read."""
+    digest = hashlib.sha256(__version__.encode())
+    for module in modules:
+        try:
+            with open(module.__file__ or "", "rb") as source:
+                digest.update(source.read())
+        except OSError:
+            continue  # in an archive, or without its source: then the planner's version has to do
+    return digest.hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +155,12 @@ class Cache:
             total -= size
 
 
+NO_CACHE = Cache(None)
+
+
 def open_cache(folder: str, environ: Mapping[str, str]) -> Cache:
     """The cache in a folder; one that keeps nothing where `PLANNER_NO_CACHE` is set."""
-    return Cache(None if environ.get("PLANNER_NO_CACHE") else folder)
+    return NO_CACHE if environ.get("PLANNER_NO_CACHE") else Cache(folder)
 
 
 def usage(folder: str) -> Usage:

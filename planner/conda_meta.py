@@ -1,13 +1,14 @@
 """One file of `conda-meta` as a record: decoded for what solving and judging need, and nothing else.
 
-Path lists are nine tenths of these files. The decoder steps over them; `paths` reads them on demand, and `python_metadata`
-finds by a plain search what little of them loading needs. Records were written by conda since version 3, mamba, micromamba,
+Path lists are nine tenths of these files. Where one is laid out as conda and mamba do, they are cut out before anything is
+decoded; `paths` reads them on demand, and `python_metadata` finds by a plain search what little of them loading needs. Records were written by conda since version 3, mamba, micromamba,
 rattler and people: what is not essential may be missing or of another type, and is then taken as not recorded.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,6 +25,7 @@ _NUMBERED = re.compile(r"_(\d+)(?:_|$)")
 _ARCHIVE = re.compile(r"\.(?:conda|tar\.bz2)$")
 _AFTER_PATH = re.compile(r"[?#].*$", re.DOTALL)
 _TOKEN = re.compile(r"(^|/)t/[^/]+/")
+_TO_CLEAN = re.compile(r"[@?#]|(?:^|/)t/")
 _LAST_SECOND = 253_402_300_799  # end of the year 9999 in seconds: a larger timestamp is in milliseconds
 _MACHINES = {"x86": "32", "x86_64": "64", "ppc64le": "ppc64le", "aarch64": "aarch64", "arm64": "arm64"}
 _PYTHON_METADATA = re.compile(
@@ -111,12 +113,22 @@ _PATHS = msgspec.json.Decoder(_Paths)
 _FINGERPRINTS = msgspec.json.Decoder(_Printed)
 
 
+def read(content: bytes) -> tuple[PackageRecord, tuple[str, ...]]:
+    """The record that a conda-meta file holds, and the `python_metadata` it owns. Raises `BadRecordError`."""
+    bare, listed = _parts(content)
+    return _record(bare), tuple(dict.fromkeys(_metadata(listed)))
+
+
 def decode(content: bytes) -> PackageRecord:
     """The record that a conda-meta file holds. Raises `BadRecordError`."""
-    raw = _decoded(_RECORDS, content)
-    for key in ("name", "version", "build"):
-        if not _PLAIN.match(getattr(raw, key)) or not getattr(raw, key).isprintable():
-            raise BadRecordError(f"it is no package record: {getattr(raw, key)!r} cannot be a {key}")
+    return _record(_parts(content)[0])
+
+
+def _record(bare: bytes) -> PackageRecord:
+    raw = _decoded(_RECORDS, bare)
+    for key, value in (("name", raw.name), ("version", raw.version), ("build", raw.build)):
+        if not _PLAIN.match(value) or not value.isprintable():
+            raise BadRecordError(f"it is no package record: {value!r} cannot be a {key}")
     url = _clean(_text(raw.url))
     subdir = _subdir(raw, url)
     return PackageRecord(
@@ -201,12 +213,66 @@ def fingerprints(content: bytes) -> dict[str, Fingerprint]:
 
 def python_metadata(content: bytes) -> Iterator[str]:
     """The Python metadata that a record owns: paths of `.dist-info`, `.egg-info` and the like, relative to the prefix."""
-    if rb"site-packages\\" in content:
-        content = content.replace(rb"\\", b"/")
-    for match in _PYTHON_METADATA.finditer(content):
-        start = content.rfind(b'"', 0, match.start()) + 1
-        path = content[start : match.end() - 1].decode("utf-8", "replace")
+    yield from _metadata(_parts(content)[1])
+
+
+def _metadata(listed: bytes) -> Iterator[str]:
+    if b"site-packages" not in listed:
+        return
+    first, last = 0, len(listed)
+    if b".egg" not in listed:
+        first = listed.find(b".dist-info/")
+        if first < 0:
+            return
+        # Nothing outside of the lines from the first to the last of them has to be searched.
+        end = listed.find(b"\n", listed.rfind(b".dist-info/"))
+        first, last = listed.rfind(b"\n", 0, first) + 1, end if end >= 0 else last
+    listed = listed[first:last]
+    if rb"site-packages\\" in listed:
+        listed = listed.replace(rb"\\", b"/")
+    for match in _PYTHON_METADATA.finditer(listed):
+        start = listed.rfind(b'"', 0, match.start()) + 1
+        path = listed[start : match.end() - 1].decode("utf-8", "replace")
         yield re.sub(r"(\.dist-info|\.egg-info|/EGG-INFO)/[^/]*$", r"\1", path)
+
+
+class _Layout:
+    """How a writer that sorts its keys begins and ends the path lists, at an indent of so many spaces."""
+
+    def __init__(self, indent: int) -> None:
+        self.close = b"\n" + b" " * indent + b"}"
+        start = b"\n" + b" " * indent
+        self.files, self.files_end = start + b'"files": [\n', start + b"]"
+        self.behind_files = start + b"]," + start + b'"fn"'
+        self.data, self.data_end = start + b'"paths_data": {\n', b'"paths_version": 1' + start + b"}"
+        self.behind_data = tuple(start + key for key in (b'"requested_spec', b'"sha256": ', b'"size": ', b'"subdir": '))
+
+
+_LAYOUTS = (_Layout(2), _Layout(4))  # conda's, and mamba's
+
+
+def _parts(content: bytes) -> tuple[bytes, bytes]:
+    """The content with empty path lists, and the list `files`; twice the whole where it is not laid out as is known.
+
+    What is cut out begins and ends at one bracket each, so that whatever else had these marks is no JSON without it. The
+    end of the paths is looked for from the end of the file: what always stands behind them must be found there.
+    """
+    layout = _LAYOUTS[content.startswith(b'{\n    "')]
+    files = content.find(layout.files)
+    data = content.find(layout.data, files)
+    data_end = content.rfind(layout.data_end, data)
+    if files < 0 or data < 0 or data_end < 0:
+        return content, content
+    files_end = content.rfind(layout.files_end, files, data)
+    behind = content[data_end + len(layout.data_end) :]
+    if (
+        not content.startswith(layout.behind_files, files_end)
+        or layout.close in behind
+        or not all(key in behind for key in layout.behind_data)
+    ):
+        return content, content
+    bare = content[: files + len(layout.files)] + content[files_end : data + len(layout.data)] + content[data_end:]
+    return bare, content[files:files_end]
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], content: bytes) -> Any:
@@ -227,7 +293,7 @@ def _decoded(decoder: msgspec.json.Decoder[Any], content: bytes) -> Any:
 
 
 def _text(value: Any) -> str:
-    return value.strip() if isinstance(value, str) else ""
+    return value.strip() if value and isinstance(value, str) else ""
 
 
 def _whole(value: Any) -> int | None:
@@ -258,12 +324,16 @@ def _timestamp(value: Any) -> int | None:
 
 def _features(value: Any) -> tuple[str, ...]:
     """A list, or a text with spaces or commas between the features."""
+    if not value:
+        return ()
     items = value if isinstance(value, list) else [value]
     return tuple(part for item in items for part in _text(item).replace(",", " ").split())
 
 
 def _clean(url: str) -> str:
     """A URL without login, token, query and fragment."""
+    if not _TO_CLEAN.search(url):
+        return url
     return _AFTER_PATH.sub("", without_credentials(url)) if "://" in url else _TOKEN.sub(r"\1", url)
 
 
@@ -284,13 +354,19 @@ def _subdir(raw: _Record, url: str) -> str:
 
 def _channel(recorded: str, url: str, subdir: str) -> str:
     """The channel's base, without the subdir that old records have at its end, and without credentials."""
-    channel = _clean(recorded).rstrip("/")
+    channel = _base(recorded, subdir)
     if channel:
-        head, slash, last = channel.rpartition("/")
-        return head if slash and last in {subdir, *KNOWN_SUBDIRS} else channel
+        return channel
     head, slash, _ = url.rpartition("/")
     base, _, last = head.rpartition("/")
     return base if slash and last in KNOWN_SUBDIRS else ""
+
+
+@lru_cache(maxsize=1024)  # an installation has few channels and many records
+def _base(recorded: str, subdir: str) -> str:
+    channel = _clean(recorded).rstrip("/")
+    head, slash, last = channel.rpartition("/")
+    return head if slash and last in {subdir, *KNOWN_SUBDIRS} else channel
 
 
 def _file_name(raw: _Record, url: str) -> str:

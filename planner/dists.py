@@ -62,26 +62,30 @@ class _Reader:
 
 
 def read_dists(
-    prefix: str, owned: Mapping[str, str], site_packages: Sequence[str] = ()
-) -> tuple[tuple[PipDist, ...], tuple[LoadProblem, ...]]:
-    """Every distribution in every site-packages folder of a prefix, by name, and what could not be read.
+    prefix: str, owned: Mapping[str, str], site_packages: Sequence[str] = (), *, owned_too: bool = True
+) -> tuple[tuple[PipDist, ...], tuple[str, ...], tuple[LoadProblem, ...]]:
+    """Every distribution in every site-packages folder of a prefix, by name; these folders; and what could not be read.
 
     `owned` maps paths of metadata (the folder, or the file where it is one), relative to the prefix, to the names of
-    the conda records that own them. `site_packages` are further folders, relative to the prefix (CEP 17).
+    the conda records that own them; those are left out, and none of their files is opened, if not `owned_too`.
+    `site_packages` are further folders, relative to the prefix (CEP 17).
     """
     problems: list[LoadProblem] = []
     folded = {path.lower(): name for path, name in owned.items()}
+    sites = tuple(_sites(prefix, site_packages, problems))
     dists = []
-    for site in _sites(prefix, site_packages, problems):
+    for site in sites:
         for entry in _listed(site.path, problems):
             path = f"{site.location}/{entry}{'/EGG-INFO' * _is_egg_folder(site, entry)}"
             # Where the folder has no python in its path, the file system is Windows's: case does not count.
             owner = owned.get(path) or (None if site.python else folded.get(path.lower()))
+            if owner is not None and not owned_too:
+                continue
             dist = _read(site, entry, path, owner, problems)
             if dist is not None:
                 dists.append(dist)
     dists.sort(key=lambda dist: (dist.name, dist.location, dist.metadata_path))
-    return tuple(dists), tuple(problems)
+    return tuple(dists), tuple(site.location for site in sites), tuple(problems)
 
 
 def _sites(prefix: str, also: Sequence[str], problems: list[LoadProblem]) -> Iterator[_Site]:

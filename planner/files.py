@@ -12,6 +12,7 @@ import os
 import stat
 
 LIMIT = 256 * 1024 * 1024  # bytes; the largest conda-meta record known has a tenth of this
+_CHUNK = 1 << 16  # bytes; what states no size, as in /proc, is read in pieces of this
 _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -27,12 +28,25 @@ def read_bytes(path: str, limit: int = LIMIT) -> bytes:
 
     Raises `OSError` for anything else, `FileNotFoundError` among them.
     """
+    return read_file(path, limit)[0]
+
+
+def read_file(path: str, limit: int = LIMIT) -> tuple[bytes, os.stat_result]:
+    """As `read_bytes`, with the status of what was read, as it was before the first byte."""
     _check(os.stat(path), limit)
     descriptor = os.open(path, _OPEN)
-    with open(descriptor, "rb") as file:
+    try:
         # Once more on what was opened: it may have been swapped for a pipe in between.
-        _check(os.fstat(descriptor), limit)
-        return file.read(limit)
+        status = os.fstat(descriptor)
+        _check(status, limit)
+        parts, left = [], limit
+        size = max(status.st_size + 1, _CHUNK)
+        while left and (part := os.read(descriptor, min(left, size))):
+            parts.append(part)
+            left -= len(part)
+        return b"".join(parts), status
+    finally:
+        os.close(descriptor)
 
 
 def reason(error: OSError) -> str:

@@ -141,7 +141,7 @@ def _own(environment: Environment, target: Environment) -> tuple[str, ...]:
     if record is None:
         own = "no python of its own is on record in its conda-meta"
     else:
-        folders = sorted({dist.location for dist in environment.dists})
+        folders = sorted({*environment.sites, *(dist.location for dist in environment.dists)})
         where = f", own {' and '.join(folders)}" if folders else ""
         own = f"own interpreter: python {record.version} (conda-meta/{record.dist_name}.json){where}"
     apart = f"the change is to packages of {target.prefix}, and no package of this prefix is among them"

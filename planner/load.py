@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from planner.cache import NO_CACHE
 from planner.channel_names import KNOWN_SUBDIRS
-from planner.conda_meta import BadRecordError, decode, paths, python_metadata, stem
+from planner.conda_meta import paths, stem
+from planner.conda_meta_folder import read_folder
 from planner.dist_metadata import normalise
 from planner.dists import read_dists
 from planner.errors import BadSpec
@@ -29,31 +31,44 @@ from planner.versions import check_spec, compare
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from planner.cache import Cache
     from planner.model import PipDist
 
 _UNSET = "***unset***"  # conda's mark in `state` for a variable that activation takes away
 
 
 def load_installation(
-    root: str, prefixes: Sequence[tuple[str, str]], on_progress: Callable[[str], None] | None = None
+    root: str,
+    prefixes: Sequence[tuple[str, str]],
+    on_progress: Callable[[str], None] | None = None,
+    *,
+    asked: str | None = None,
+    kept: Cache = NO_CACHE,
 ) -> Installation:
-    """Load every environment, base first, then by prefix. `on_progress` is told what is being read."""
+    """Load every environment, base first, then by prefix. `on_progress` is told what is being read.
+
+    Where one prefix is `asked` about, the others are loaded with as much as a neighbour's part needs: see
+    `load_environment`.
+    """
     real_root = os.path.realpath(root)
     ordered = sorted(prefixes, key=lambda item: (os.path.realpath(item[1]) != real_root, item[1]))
     environments = []
     for number, (name, prefix) in enumerate(ordered, start=1):
         if on_progress is not None:
             on_progress(f"reading environment {name} ({number} of {len(ordered)})")
-        environments.append(load_environment(name, prefix))
+        environments.append(load_environment(name, prefix, kept=kept, in_full=asked in {None, prefix}))
     return Installation(root, tuple(environments), problems=tuple(_unlisted(root)))
 
 
-def load_environment(name: str, prefix: str) -> Environment:
-    """Load one environment. What could not be read is in its `problems`; this never raises for what lies on disk."""
+def load_environment(name: str, prefix: str, *, kept: Cache = NO_CACHE, in_full: bool = True) -> Environment:
+    """Load one environment. What could not be read is in its `problems`; this never raises for what lies on disk.
+
+    If not `in_full`, the dists that conda owns are left out, and it has no fingerprint.
+    """
     problems: list[LoadProblem] = []
-    records, owned = _records(prefix, problems)
-    sites = [record.python_site_packages_path for record in records if record.name == "python"]
-    dists, unread = read_dists(prefix, owned, [site for site in sites if site])
+    records, owned = _records(prefix, kept, problems)
+    also = [record.python_site_packages_path for record in records if record.name == "python"]
+    dists, sites, unread = read_dists(prefix, owned, [site for site in also if site], owned_too=in_full)
     dists = _claimed(dists, records)
     problems += unread
     return Environment(
@@ -62,12 +77,13 @@ def load_environment(name: str, prefix: str) -> Environment:
         subdir=_subdir(records),
         records=records,
         dists=dists,
+        sites=sites,
         history=_history(prefix, records, problems),
         pins=_pins(prefix, problems),
         frozen=_frozen(prefix, problems),
         env_vars=_env_vars(prefix, problems),
         problems=tuple(problems),
-        fingerprint=fingerprint(records, dists),
+        fingerprint=fingerprint(records, dists) if in_full else "",
     )
 
 
@@ -126,54 +142,55 @@ def _unlisted(root: str) -> Iterable[LoadProblem]:
         yield LoadProblem(folder, reason(error), "which environments lie in it is not known")
 
 
-def _records(prefix: str, problems: list[LoadProblem]) -> tuple[tuple[PackageRecord, ...], dict[str, str]]:
+def _records(prefix: str, kept: Cache, problems: list[LoadProblem]) -> tuple[tuple[PackageRecord, ...], dict[str, str]]:
     """The installed records by name, and which of them owns which Python metadata."""
     folder = os.path.join(prefix, "conda-meta")
     try:
-        names = sorted(name for name in os.listdir(folder) if name.endswith(".json"))
+        files = read_folder(prefix, kept)
     except OSError as error:
         problems.append(LoadProblem(folder, reason(error), "which packages are installed is not known"))
         return (), {}
     found: dict[str, tuple[PackageRecord, str]] = {}
     owned: dict[str, str] = {}
-    for name in names:
-        path = os.path.join(folder, name)
-        content = b""
-        try:
-            content = read_bytes(path)
-            record = decode(content)
-        except (OSError, BadRecordError) as error:
-            what = reason(error) if isinstance(error, OSError) else str(error)
-            problems.append(LoadProblem(path, what, f"the package {name.removesuffix('.json')} is left out"))
-            # What a cut record still says it owns is not pip's.
-            owned.update((metadata, name.rsplit("-", 2)[0]) for metadata in python_metadata(content))
+    for file in files:
+        record = file.record
+        if record is None:
+            path = os.path.join(folder, file.name)
+            left_out = file.name.removesuffix(".json")
+            problems.append(LoadProblem(path, file.wrong, f"the package {left_out} is left out"))
+            owned.update(dict.fromkeys(file.owned, file.name.rsplit("-", 2)[0]))
             continue
-        owned.update((metadata, record.name) for metadata in python_metadata(content))
+        for metadata in file.owned:
+            owned[metadata] = record.name
         known = found.get(record.name)
-        found[record.name] = (record, path) if known is None else _newer(known, (record, path), problems)
+        found[record.name] = (
+            (record, file.name) if known is None else _newer(known, (record, file.name), folder, problems)
+        )
     return tuple(found[name][0] for name in sorted(found)), owned
 
 
 def _newer(
-    first: tuple[PackageRecord, str], second: tuple[PackageRecord, str], problems: list[LoadProblem]
+    first: tuple[PackageRecord, str], second: tuple[PackageRecord, str], folder: str, problems: list[LoadProblem]
 ) -> tuple[PackageRecord, str]:
-    """One of two records of one name: an update that broke off leaves both."""
+    """One of two records of one name, each with its file: an update that broke off leaves both."""
     one, two = first[0], second[0]
     order = compare(one.version, two.version)
     older = order < 0 or (order == 0 and (one.build_number, one.build) < (two.build_number, two.build))
     kept, left = (second, first) if older else (first, second)
     problems.append(
         LoadProblem(
-            left[1],
-            f"it is a second record of {one.name}, beside {os.path.basename(kept[1])}",
+            os.path.join(folder, left[1]),
+            f"it is a second record of {one.name}, beside {kept[1]}",
             f"{kept[0].label} is taken as installed; which of them really is, is not known",
         )
     )
     return kept
 
 
-def _claimed(dists: Iterable[PipDist], records: Iterable[PackageRecord]) -> tuple[PipDist, ...]:
+def _claimed(dists: tuple[PipDist, ...], records: Iterable[PackageRecord]) -> tuple[PipDist, ...]:
     """Give to conda what says that conda installed it, where a record of that name and version has lost its path list."""
+    if not any(dist.owner is None and dist.installer == "conda" for dist in dists):
+        return dists
     known = {(normalise(record.name), record.version): record.name for record in records}
     return tuple(
         replace(dist, owner=known[dist.name, dist.version])

@@ -197,7 +197,10 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """One conda environment as it lies on disk. Records and dists are sorted by name."""
+    """One conda environment as it lies on disk. Records and dists are sorted by name.
+
+    `sites` are its site-packages folders, relative to the prefix with forward slashes.
+    """
 
     name: str
     prefix: str
@@ -210,6 +213,7 @@ class Environment:
     env_vars: tuple[tuple[str, str], ...] = ()
     problems: tuple[LoadProblem, ...] = ()
     fingerprint: str = ""
+    sites: tuple[str, ...] = ()
 
     @property
     def pip_dists(self) -> tuple[PipDist, ...]:
@@ -231,6 +235,7 @@ class Environment:
 class Installation:
     """A conda installation: its root prefix and every environment found, base first, then by prefix.
 
+    Environments that nobody asked about may be known without the dists that conda owns, and without a fingerprint.
     `problems` are about finding environments, not about what is in one.
     """
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from planner import config, discover, load
+from planner.cache import open_cache
 from planner.config_files import expand_home
 from planner.errors import InputError
 from planner.host import native_subdir
@@ -57,7 +58,10 @@ def not_yet_made(
             f"--from {file.path}: the environment {name} is there already ({prefix}); give it another --name"
         )
     settings = config.read_config(root, prefix, question.environ, question.home, question.tool)
-    installation = load.load_installation(root, prefixes, progress) if there else Installation(root, ())
+    kept = open_cache(question.cache_dir, question.environ)
+    installation = (
+        load.load_installation(root, prefixes, progress, asked=prefix, kept=kept) if there else Installation(root, ())
+    )
     target = Environment(
         name,
         prefix,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from planner import channels, config, discover, host, load
 from planner.belongings import NOTHING_ELSE, Belongings, read_belongings
+from planner.cache import open_cache
 from planner.credentials import masked
 from planner.environment_file import read_environment_file
 from planner.errors import BadSpec, ChannelError, InputError
@@ -153,7 +154,9 @@ def _installed(question: Question, progress: Callable[[str], None]) -> tuple[Ins
     prefixes = list(discover.environment_prefixes(root, settings.envs_dirs, question.home))
     if prefix not in {known for _, known in prefixes}:
         prefixes.append((name, prefix))
-    installation = _with_problems(load.load_installation(root, prefixes, progress), prefix, settings)
+    kept = open_cache(question.cache_dir, question.environ)
+    loaded = load.load_installation(root, prefixes, progress, asked=prefix, kept=kept)
+    installation = _with_problems(loaded, prefix, settings)
     target = next(environment for environment in installation.environments if environment.prefix == prefix)
     return installation, target, settings
 

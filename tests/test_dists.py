@@ -34,7 +34,7 @@ def wheel(prefix, stem, *files, site=SITE, tags=("py3-none-any",), record=True, 
 
 
 def only(prefix, owned=None):
-    dists, problems = read_dists(str(prefix), owned or {})
+    dists, _, problems = read_dists(str(prefix), owned or {})
     assert problems == ()
     (dist,) = dists
     return dist
@@ -166,7 +166,7 @@ def test_every_python_folder_is_read_once(tmp_path):
     wheel(tmp_path, "p-1", "p.py", site="lib/pypy3.9/site-packages")
     wheel(tmp_path, "no-1", "no.py", site="lib/other/site-packages")
     (tmp_path / "lib" / "python3.1").symlink_to("python3.10")
-    dists, problems = read_dists(str(tmp_path), {})
+    dists, _, problems = read_dists(str(tmp_path), {})
     assert [(dist.name, dist.python) for dist in dists] == [("p", "3.9"), ("t", "3.13t"), ("x", "3.10"), ("x", "3.9")]
     assert problems == ()
 
@@ -174,7 +174,7 @@ def test_every_python_folder_is_read_once(tmp_path):
 def test_a_folder_that_the_python_record_names(tmp_path):
     wheel(tmp_path, "x-1", "x.py", site="lib/graalpy24.1/lib/python3.11/site-packages")
     site = "lib/graalpy24.1/lib/python3.11/site-packages"
-    dists, _ = read_dists(str(tmp_path), {}, [site, "../outside"])
+    dists, _, _ = read_dists(str(tmp_path), {}, [site, "../outside"])
     assert [(dist.name, dist.location, dist.python) for dist in dists] == [("x", site, "3.11")]
 
 
@@ -192,7 +192,7 @@ def test_egg_info_folder_and_file(tmp_path):
     (folder / "installed_files.txt").rename(folder / "installed-files.txt")
     (folder / "installed-files.txt").write_text("../six.py\n../_six.so\nPKG-INFO\n")
     (site / "old-2-py3.10.egg-info").write_text("Metadata-Version: 1.0\nName: old\nVersion: 2\n")
-    dists, problems = read_dists(str(tmp_path), {f"{SITE}/old-2-py3.10.egg-info": "old"})
+    dists, _, problems = read_dists(str(tmp_path), {f"{SITE}/old-2-py3.10.egg-info": "old"})
     assert problems == ()
     old, six = dists
     assert (old.owner, old.files_known, old.metadata_path) == ("old", False, f"{SITE}/old-2-py3.10.egg-info")
@@ -211,7 +211,7 @@ def test_eggs(tmp_path):
     egg.mkdir(parents=True)
     (egg / "PKG-INFO").write_text("Name: e\nVersion: 1.5\n")
     (tmp_path / SITE / "zipped-2.0-py3.10.egg").write_bytes(b"PK")
-    dists, problems = read_dists(str(tmp_path), {f"{SITE}/e-1.5-py3.10.egg/EGG-INFO": "e"})
+    dists, _, problems = read_dists(str(tmp_path), {f"{SITE}/e-1.5-py3.10.egg/EGG-INFO": "e"})
     assert [(d.name, d.version, d.owner, d.files_known) for d in dists] == [
         ("e", "1.5", "e", False),
         ("zipped", "2.0", None, False),
@@ -249,7 +249,7 @@ def test_leftovers_are_no_distributions(tmp_path):
     write(site / "gone-1.dist-info", INSTALLER="pip\n")
     (site / "empty-1.egg-info").mkdir()
     (site / "x.pth").write_text("/src\n")
-    dists, problems = read_dists(str(tmp_path), {})
+    dists, _, problems = read_dists(str(tmp_path), {})
     assert ([dist.name for dist in dists], problems) == (["ok"], ())
 
 
@@ -299,7 +299,7 @@ def test_folders_that_may_not_be_read(open_tmp, unprivileged):
     wheel(open_tmp, "x-1", "x.py")
     for locked in (open_tmp / "lib", open_tmp / "lib" / "python3.10", open_tmp / SITE):
         with unprivileged(locked):
-            dists, problems = read_dists(str(open_tmp), {})
+            dists, _, problems = read_dists(str(open_tmp), {})
         assert dists == ()
         assert "it cannot be read: Permission denied" in {problem.what for problem in problems}
         assert {problem.path.startswith(str(locked)) for problem in problems} == {True}

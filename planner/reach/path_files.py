@@ -43,7 +43,7 @@ def editables(environments: Iterable[Environment], prefixes: Prefixes, notes: No
 def site_folders(environments: Iterable[Environment]) -> Iterator[tuple[str, str]]:
     """The site-packages folders of environments, each with its prefix."""
     for environment in environments:
-        locations = {dist.location for dist in environment.dists}
+        locations = {*environment.sites, *(dist.location for dist in environment.dists)}
         if environment.python is not None:
             locations.add(f"lib/python{'.'.join(environment.python.split('.')[:2])}/site-packages")
         for location in sorted(locations):

@@ -26,7 +26,7 @@ def user_base(places: Places) -> str:
 def user_sites(places: Places, notes: Notes) -> tuple[UserSite, ...]:
     """Each user site that has distributions in it, by its python's X.Y; that of Windows has other folders, not read here."""
     base = user_base(places)
-    dists, problems = read_dists(base, {})
+    dists, _, problems = read_dists(base, {})
     for problem in problems:
         notes.problem(problem.path, problem.what, problem.consequence)
     by_python: dict[str, list[PipDist]] = {}
