@@ -13,11 +13,13 @@ Why it matters:
 How it decides:
     On Unix by the folder a distribution lies in. It blocks where it is compiled (bound to one python by its wheel tag, or
     abi3), or where a conda package that was asked for requires it without condition (Requires-Dist); else it is a
-    warning. On Windows only what is bound to the old python by its wheel tag or the names of its modules fires; pure
-    and abi3 ones do not. Each is told its class (pure, abi3, tagged for one python, built from source, editable, local;
-    bound to torch or numpy) and what it takes to have it again: the same wheel, a wheel for the new python or
-    building, building from source again, its source, or another version, where Requires-Python turns the new python
-    away. Where the request has no solution but forces a python minor, the rule judges the request.
+    warning. Where the new python's folder holds a distribution of that name from an earlier time, python finds that one:
+    nothing is said of the same version, and a warning of another. On Windows only what is bound to the old python by its
+    wheel tag or the names of its modules fires; pure and abi3 ones do not. Each is told its class (pure, abi3, tagged
+    for one python, built from source, editable, local; bound to torch or numpy) and what it takes to have it again: the
+    same wheel, a wheel for the new python or building, building from source again, its source, or another version, where
+    Requires-Python turns the new python away. Where the request has no solution but forces a python minor, the rule
+    judges the request.
 
 Evidence and limits:
     Read from WHEEL, RECORD and direct_url.json. Unverified: a distribution that has neither RECORD nor wheel tags; on
@@ -73,9 +75,35 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
     needed = _needed(ctx)
     for dist in ctx.environment.pip_dists:
         fate = _fate(ctx, dist, None if leaves else planned)
-        if fate is not None:
+        if fate is None:
+            continue
+        waiting = None if leaves else _waiting(ctx, dist, planned)
+        if waiting is None:
             found = _finding(ctx, dist, fate, None if leaves else planned, needed.get(dist.name))
             yield replace(found, pre_existing=_is_dead(ctx, dist))
+        elif waiting.version != dist.version:
+            yield _replaced(ctx, dist, waiting)
+
+
+def _waiting(ctx: RuleContext, dist: PipDist, planned: str | None) -> PipDist | None:
+    """The distribution of the same name that lies in the planned python's folder already."""
+    if ctx.on_windows:
+        return None
+    others = (other for other in ctx.environment.pip_dists if other.name == dist.name and other is not dist)
+    return next((other for other in others if other.python and other.python.rstrip("t") == planned), None)
+
+
+def _replaced(ctx: RuleContext, dist: PipDist, waiting: PipDist) -> Finding:
+    return finding(
+        ctx,
+        "PIP001",
+        Severity.WARN,
+        f"pip:{dist.name}",
+        f"{dist.display_name} {dist.version} (pip) stays behind in {dist.location}, and python {waiting.python} finds "
+        f"{waiting.version}, which lies in {waiting.location} from an earlier time",
+        f"install {dist.name}=={dist.version} again for python {waiting.python}, if it is to be that version",
+        evidence=(Evidence("metadata", waiting.metadata_path, f"version: {waiting.version}"),),
+    )
 
 
 def _is_dead(ctx: RuleContext, dist: PipDist) -> bool:

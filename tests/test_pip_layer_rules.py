@@ -124,6 +124,18 @@ def test_a_pure_distribution_is_bound_to_no_torch():
     assert not bound_to_torch(compiled("torch", "2.5.1"))
 
 
+def test_pip001_what_lies_in_the_new_folder_already_is_found_again():
+    later = "lib/python3.11/site-packages"
+    lying = [dist("toolz", "1.0", site=later, python="3.11"), dist("click", "8.0", site=later, python="3.11")]
+    dists = [dist("toolz"), dist("click", "8.1"), dist("six"), *lying]
+    before, after = [python("3.10.13")], [python("3.11.7")]
+    found = fired("PIP001", situation(before, after, "python=3.11", dists=dists))
+    assert short(found) == [("pip:click", "warn", "certain", None), ("pip:six", "warn", "certain", "gone")]
+    assert "python 3.11 finds 8.0" in found[0].message
+    found = fired("PIP001", situation(before, [python("3.12.1")], "python=3.12", dists=dists))
+    assert {item.predicts for item in found} == {"gone"}
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # After the change
 

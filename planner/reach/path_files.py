@@ -74,6 +74,8 @@ def _file(path: str, text: str, holder: str | None, prefixes: Prefixes, *, finde
 def _editable(environment: Environment, dist: PipDist, prefixes: Prefixes) -> Reference | None:
     if dist.direct_url is None or not dist.direct_url.editable or not dist.direct_url.url.startswith("file://"):
         return None
+    if dist.metadata_path.endswith(".egg-link"):
+        return None  # a path file, and read as one
     found = prefixes.locate(dist.direct_url.url.removeprefix("file://"))
     if found is None or found[0] == environment.prefix:
         return None

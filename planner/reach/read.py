@@ -16,7 +16,7 @@ from planner.reach.processes import processes
 from planner.reach.scripts import programs
 from planner.reach.services import jobs, services
 from planner.reach.settings import settings
-from planner.reach.user_site import switched_off, user_sites
+from planner.reach.user_site import switched_off, user_site_folders, user_sites
 from planner.reach.virtualenvs import virtualenvs
 from planner.reference import Reference, Surroundings
 
@@ -44,9 +44,8 @@ def read_surroundings(
     pairs = [(environment.name, environment.prefix) for environment in environments]
     prefixes, notes = Prefixes(pairs, places.home), Notes()
     sites = user_sites(places, notes)
-    read_references(
-        pairs, [*site_folders(environments), *((site.path, None) for site in sites)], prefixes, places, notes
-    )
+    folders = [*site_folders(environments), *((folder, None) for folder in user_site_folders(places, notes))]
+    read_references(pairs, folders, prefixes, places, notes)
     editables(environments, prefixes, notes)
     notes.references += _auto_stack(config, pairs, notes)
     return Surroundings(

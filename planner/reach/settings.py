@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 VARIABLES: tuple[Variable, ...] = get_args(Variable)
 _SET = re.compile(
-    r"(?:^|[;&\s])(?:export\s+|setenv\s+|set\s+-?[gxU]*\s*|\$env:)?(LD_LIBRARY_PATH|LD_PRELOAD|PYTHONHOME|PYTHONPATH)"
+    r"(?:^|[;&\s\"']|\bEnvironment=)(?:export\s+|setenv\s+|set\s+-?[gxU]*\s*|\$env:)?(LD_LIBRARY_PATH|LD_PRELOAD|PYTHONHOME|PYTHONPATH)"
     r"(?:\s*=\s*|\s+)(\"[^\"]*\"|'[^']*'|[^\s;&]*)"
 )
 _STACK = re.compile(r"\b(?:conda|mamba|micromamba)\s+activate\s+(?:--stack\s+(\S+)|(\S+)\s+--stack)")

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from planner.model import PipDist
     from planner.reach.notes import Notes, Places
 
-_USER_PYTHONS = "python"
-
 
 def user_base(places: Places) -> str:
     """`~/.local`, or what PYTHONUSERBASE says."""
@@ -37,6 +35,13 @@ def user_sites(places: Places, notes: Notes) -> tuple[UserSite, ...]:
         UserSite(python, os.path.join(base, *found[0].location.split("/")), tuple(found))
         for python, found in sorted(by_python.items())
     )
+
+
+def user_site_folders(places: Places, notes: Notes) -> list[str]:
+    """Each user site, whether or not it has distributions in it: a path file needs none."""
+    lib = os.path.join(user_base(places), "lib")
+    entries = notes.entries(lib, "which user sites there are is not known")
+    return [os.path.join(entry.path, "site-packages") for entry in entries if entry.name.startswith("python")]
 
 
 def switched_off(environ_sources: Iterable[tuple[str, str]]) -> str:
