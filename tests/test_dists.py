@@ -237,7 +237,7 @@ def test_egg_links_that_lead_nowhere(tmp_path, text):
     site = tmp_path / SITE
     site.mkdir(parents=True)
     (site / "x.egg-link").write_text(text)
-    dists, (problem,) = read_dists(str(tmp_path), {})
+    dists, _, (problem,) = read_dists(str(tmp_path), {})
     assert dists == ()
     assert (problem.path, problem.consequence) == (str(site / "x.egg-link"), "this distribution is left out")
 
@@ -272,7 +272,7 @@ def test_bad_files_cost_one_message_and_no_distribution(tmp_path, change, what, 
     wheel(tmp_path, "other-1", "other.py")
     folder = wheel(tmp_path, "x-1.5", "x.py")
     change(folder)
-    dists, (problem,) = read_dists(str(tmp_path), {})
+    dists, _, (problem,) = read_dists(str(tmp_path), {})
     assert [(dist.name, dist.version) for dist in dists] == [("other", "1"), ("x", version)]
     assert problem.path.startswith(f"{folder}{os.sep}")
     assert problem.what.startswith(what)
@@ -290,7 +290,7 @@ def loop(path):
 
 def test_metadata_that_names_nothing_in_a_folder_that_names_nothing(tmp_path):
     write(tmp_path / SITE / "nonsense.dist-info", METADATA="", RECORD="")
-    dists, (problem,) = read_dists(str(tmp_path), {})
+    dists, _, (problem,) = read_dists(str(tmp_path), {})
     assert dists == ()
     assert problem.consequence == "this distribution is left out"
 
@@ -307,9 +307,9 @@ def test_folders_that_may_not_be_read(open_tmp, unprivileged):
 
 
 def test_no_site_packages(tmp_path):
-    assert read_dists(str(tmp_path / "nowhere"), {}) == ((), ())
+    assert read_dists(str(tmp_path / "nowhere"), {}) == ((), (), ())
     (tmp_path / "lib").write_text("a file")
-    assert read_dists(str(tmp_path), {}) == ((), ())
+    assert read_dists(str(tmp_path), {}) == ((), (), ())
 
 
 @pytest.mark.parametrize(
