@@ -9,10 +9,11 @@ planner's own cache folder. The v3 part of repodata (CEP 48) is py-rattler's to 
 
 from __future__ import annotations
 
-import hashlib
 import os
+import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,15 +25,17 @@ from planner.model import Repodata
 from planner.repodata_cache import cached_copies, known_missing
 from planner.repodata_fetch import Wanted, fetch_all
 from planner.repodata_folder import repodata_file
+from planner.repodata_index import index_of, open_index
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+    from planner.cache import Cache
     from planner.model import PackageRecord
 
-__all__ = ["canonical_channel", "open_channels", "records_of"]
+    Check = Callable[["_Repository", str, str], Repodata]
 
-_CHUNK = 1 << 20
+__all__ = ["canonical_channel", "open_channels", "records_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ def open_channels(
     mirrors: Sequence[tuple[str, str]] = (),
     offline: bool = False,
     cache_dir: str,
+    cache: Cache | None = None,
     config: Config | None = None,
     on_progress: Callable[[str], None] | None = None,
 ) -> tuple[Repodata, ...]:
@@ -58,46 +62,73 @@ def open_channels(
 
     `mirrors` are pairs of a channel and the place it is read from instead; several of one channel are repositories of
     falling priority under its name. A mirror of a name that stands for several channels stands for them all, under the
-    first one's URL. `offline` asks no server and takes cached copies. A subdir that the server, or the folder, does not
+    first one's URL. `offline` asks no server and takes cached copies. `cache` keeps what large files were indexed for. A subdir that the server, or the folder, does not
     have is left out, and so is an empty file, which is legal. Raises `ChannelError` for a channel that cannot be read.
     """
     settings = config or Config()
     report = on_progress or (lambda _text: None)
+    check = partial(_checked, cache)
     repositories = _repositories(channels, subdir, mirrors, settings, report)
     subdirs = tuple(dict.fromkeys((subdir, "noarch")))
-    local = {item: _read_folder(item, subdirs, cache_dir, report) for item in repositories if item.place.local}
+    local = {item: _read_folder(item, subdirs, cache_dir, report, check) for item in repositories if item.place.local}
     remote = [item for item in repositories if not item.place.local]
     if offline or settings.offline:
-        cached = {item: _read_cached(item, subdirs, cache_dir, settings, report) for item in remote}
+        cached = {item: _read_cached(item, subdirs, cache_dir, settings, report, check) for item in remote}
         answers = {**local, **cached}
     else:
-        answers = {**local, **_fetch(remote, subdirs, cache_dir, report)}
+        answers = {**local, **_fetch(remote, subdirs, cache_dir, report, check)}
     return tuple(repodata for item in repositories for repodata in answers[item])
 
 
-def records_of(repodata: Repodata, names: Iterable[str]) -> tuple[PackageRecord, ...]:
-    """The records that repodata has of these names, in the order of the names, then of their file names."""
+def records_of(
+    repodata: Repodata, names: Iterable[str], files: Collection[str] | None = None
+) -> tuple[PackageRecord, ...]:
+    """The records that repodata has of these names, in the order of the names, then of their file names.
+
+    With `files`, only the records of these packages' files.
+    """
     import rattler
     from rattler.exceptions import InvalidPackageNameError
 
     from planner.solve.rattler_records import record_from_rattler
 
+    asked = tuple(dict.fromkeys(names))
     try:
-        sparse = _opened(repodata.channel, repodata.subdir, repodata.path, repodata.digest)
+        with _reading(repodata, asked, files) as sparse:
+            found: list[PackageRecord] = []
+            for name in asked:
+                try:
+                    records = sparse.load_records(rattler.PackageName(name))
+                except InvalidPackageNameError:
+                    continue  # no record can have a name that is none
+                except OSError as error:
+                    raise ChannelError(f"{repodata.path}: a record of {name} cannot be read: {error}") from None
+                wanted = (record for record in records if files is None or record.file_name in files)
+                found.extend(sorted(map(record_from_rattler, wanted), key=lambda record: record.fn))
     except OSError as error:
         raise ChannelError(
             f"the repodata of {repodata.channel} cannot be read: {_fault(repodata.path, error)}"
         ) from None
-    found: list[PackageRecord] = []
-    for name in dict.fromkeys(names):
-        try:
-            records = sparse.load_records(rattler.PackageName(name))
-        except InvalidPackageNameError:
-            continue  # no record can have a name that is none
-        except OSError as error:
-            raise ChannelError(f"{repodata.path}: a record of {name} cannot be read: {error}") from None
-        found.extend(sorted(map(record_from_rattler, records), key=lambda record: record.fn))
     return tuple(found)
+
+
+@contextmanager
+def _reading(repodata: Repodata, names: Iterable[str], files: Collection[str] | None) -> Iterator[Any]:
+    """Rattler's view of the records of some names, cut out of the file; of the whole file where it has no index."""
+    index = index_of(repodata.path, repodata.digest)
+    if not index.plain:
+        yield _opened(repodata.channel, repodata.subdir, repodata.path, index.digest)
+        return
+    runs = index.read(name.lower() for name in names)
+    if files is not None:
+        runs = [left for run in runs if (left := run.only(files))]
+    with tempfile.TemporaryDirectory(prefix="planner-records-") as folder:
+        path = os.path.join(folder, "repodata.json")
+        with open(path, "wb") as file:
+            file.writelines(index.document(runs))
+        sparse = _open(repodata.channel, repodata.subdir, path)
+        yield sparse
+        sparse.close()
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -137,7 +168,7 @@ def _repositories(
 
 
 def _read_folder(
-    item: _Repository, subdirs: Sequence[str], cache_dir: str, report: Callable[[str], None]
+    item: _Repository, subdirs: Sequence[str], cache_dir: str, report: Callable[[str], None], check: Check
 ) -> tuple[Repodata, ...]:
     folder = Path(item.place.source)
     if not folder.is_dir():
@@ -149,7 +180,7 @@ def _read_folder(
         others = dict.fromkeys(sorted(path.parent.name for path in folder.glob("*/repodata.json*")))
         has = f"; it has packages for {', '.join(others)}" if others else ""
         raise ChannelError(f"the channel {_shown(item)} cannot be read: there is neither {expected}{has}")
-    return _present(item, files.items(), report)
+    return _present(item, files.items(), report, check)
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -157,7 +188,7 @@ def _read_folder(
 
 
 def _fetch(
-    items: Sequence[_Repository], subdirs: Sequence[str], cache_dir: str, report: Callable[[str], None]
+    items: Sequence[_Repository], subdirs: Sequence[str], cache_dir: str, report: Callable[[str], None], check: Check
 ) -> dict[_Repository, tuple[Repodata, ...]]:
     if not items:
         return {}
@@ -171,12 +202,17 @@ def _fetch(
                 f"the channel {item.own} is not there: {masked(item.place.source)} has repodata neither for "
                 f"{' nor for '.join(subdirs)} (HTTP 404). Check its name, or --subdir"
             )
-        answers[item] = _present(item, found, report)
+        answers[item] = _present(item, found, report, check)
     return answers
 
 
 def _read_cached(
-    item: _Repository, subdirs: Sequence[str], cache_dir: str, config: Config, report: Callable[[str], None]
+    item: _Repository,
+    subdirs: Sequence[str],
+    cache_dir: str,
+    config: Config,
+    report: Callable[[str], None],
+    check: Check,
 ) -> tuple[Repodata, ...]:
     found: list[Repodata] = []
     missing = [subdir for subdir in subdirs if known_missing(cache_dir, f"{item.place.source}/{subdir}")]
@@ -184,7 +220,7 @@ def _read_cached(
         if subdir in missing and len(missing) < len(subdirs):
             continue
         copies = cached_copies(f"{item.place.source}/{subdir}", config.pkgs_dirs, cache_dir)
-        good = _first_good(item, subdir, copies, cache_dir, report)
+        good = _first_good(item, subdir, copies, cache_dir, report, check)
         if good is None:
             looked = [str(Path(folder, "cache")) for folder in config.pkgs_dirs] + [cache_dir]
             raise ChannelError(
@@ -197,7 +233,12 @@ def _read_cached(
 
 
 def _first_good(
-    item: _Repository, subdir: str, copies: Iterable[str], cache_dir: str, report: Callable[[str], None]
+    item: _Repository,
+    subdir: str,
+    copies: Iterable[str],
+    cache_dir: str,
+    report: Callable[[str], None],
+    check: Check,
 ) -> tuple[Repodata, ...] | None:
     """The first copy that opens; a cut one is an error only when no other is left."""
     fault: ChannelError | None = None
@@ -205,7 +246,7 @@ def _first_good(
         try:
             # An empty file is legal repodata when a server sent it; in a cache of conda's it is what an accident left.
             empty = path.startswith(cache_dir) and os.path.getsize(path) == 0
-            good = () if empty else (_checked(item, subdir, path),)
+            good = () if empty else (check(item, subdir, path),)
         except ChannelError as error:
             fault = fault or error
             continue
@@ -220,26 +261,27 @@ def _first_good(
 # A file
 
 
-def _checked(item: _Repository, subdir: str, path: str) -> Repodata:
+def _checked(cache: Cache | None, item: _Repository, subdir: str, path: str) -> Repodata:
     """The file as `Repodata`, once it has been seen to open. Raises `ChannelError` when it is cut or no repodata."""
     try:
-        digest = _digest(path)
-        _opened(item.own, subdir, path, digest)
+        index = open_index(path, cache)
+        if not index.plain:
+            _opened(item.own, subdir, path, index.digest)
     except OSError as error:
         raise ChannelError(
             f"the repodata of the channel {_shown(item)} cannot be read: {_fault(path, error)}"
         ) from None
-    return Repodata(item.own, subdir, path, digest, item.rank)
+    return Repodata(item.own, subdir, path, index.digest, item.rank)
 
 
 def _present(
-    item: _Repository, files: Iterable[tuple[str, str | None]], report: Callable[[str], None]
+    item: _Repository, files: Iterable[tuple[str, str | None]], report: Callable[[str], None], check: Check
 ) -> tuple[Repodata, ...]:
     """What there is of a repository, said aloud where a part of it is not there or empty."""
     found: list[Repodata] = []
     for subdir, path in files:
         if path and os.path.getsize(path):
-            found.append(_checked(item, subdir, path))
+            found.append(check(item, subdir, path))
         else:
             report(f"the channel {_shown(item)} has nothing for {subdir}")
     return tuple(found)
@@ -247,17 +289,13 @@ def _present(
 
 @lru_cache(maxsize=32)
 def _opened(channel: str, subdir: str, path: str, _digest: str) -> Any:
+    return _open(channel, subdir, path)
+
+
+def _open(channel: str, subdir: str, path: str) -> Any:
     import rattler
 
     return rattler.SparseRepoData(rattler.Channel(channel), subdir, path)
-
-
-def _digest(path: str) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return f"sha256:{digest.hexdigest()}"
 
 
 def _fault(path: str, error: OSError) -> str:

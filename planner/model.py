@@ -359,7 +359,8 @@ Job: TypeAlias = Install | Update | UpdateAll | Remove | Keep | Freeze | Pin
 class SolveRequest:
     """All that an engine may look at. Without a job, an installed package is weakly kept: a conflict may take it.
 
-    `channel_names` says what the channel names in the jobs' specs stand for: base URLs, several for `defaults`.
+    `channel_names` says what the channel names in the jobs' specs stand for: base URLs, several for `defaults`. Where
+    `explained` is False, a failure need not say why.
     """
 
     installed: tuple[PackageRecord, ...]
@@ -374,6 +375,7 @@ class SolveRequest:
     force_reinstall: bool = False
     channel_alias: str = "https://conda.anaconda.org"
     channel_names: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    explained: bool = True
 
 
 # --------------------------------------------------------------------------------------------------------------------

@@ -76,6 +76,7 @@ def read_situation(question: Question, progress: Callable[[str], None]) -> Situa
         mirrors=question.mirrors,
         offline=question.offline or settings.offline,
         cache_dir=question.cache_dir,
+        cache=open_cache(question.cache_dir, question.environ),
         config=settings,
         on_progress=progress,
     )

@@ -12,6 +12,7 @@ import pytest
 from planner.solve.choose import choose_solver
 from planner.solve.closure import Closure
 from planner.solve.libmamba import LibmambaSolver
+from planner.solve.rattler import RattlerSolver
 from planner.solve.worker_process import WorkerProcess
 
 
@@ -32,16 +33,20 @@ def libmamba_python():
     return python
 
 
-@pytest.fixture(scope="session", params=["rattler", "libmamba-in-process", "libmamba-worker", "libmamba-reduced"])
+@pytest.fixture(
+    scope="session", params=["rattler", "libmamba-in-process", "libmamba-worker", "libmamba-whole", "rattler-whole"]
+)
 def engine(request):
     """Every engine, one after the other; those that are not at hand are skipped."""
     if request.param == "rattler":
         return choose_solver("rattler")
     if request.param == "libmamba-worker":
         return choose_solver("libmamba", python=request.getfixturevalue("libmamba_python"))
-    if request.param == "libmamba-reduced":  # every channel cut down to what the question reaches, however small
+    if request.param == "rattler-whole":  # not cut down to what the question reaches
+        return RattlerSolver(closure=Closure(whole=True))
+    if request.param == "libmamba-whole":
         python = request.getfixturevalue("libmamba_python")
-        return LibmambaSolver(WorkerProcess(python), python, "a test", closure=Closure(worth_it=0))
+        return LibmambaSolver(WorkerProcess(python), python, "a test", closure=Closure(whole=True))
     if importlib.util.find_spec("libmambapy") is None:
         pytest.skip("this interpreter has no libmambapy")
     return choose_solver("libmamba", environ={})

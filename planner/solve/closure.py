@@ -1,103 +1,247 @@
-"""The part of large channels that a question can reach: what is installed or asked for, and all that those need.
+"""The part of the channels that a question can reach: what is installed or asked for, and all that those need.
 
-libmamba loads a whole channel before it thinks: a million records take it seconds, and each question with a pin wants
-a database of its own. No package that nothing reaches can be in an answer, so it is given the others, with every build
-of each name. rattler reads them out of the files without decoding the rest.
+An engine loads a whole channel before it thinks: a million records take it seconds, and each question with a pin wants
+a database of its own. No package that nothing reaches can be in an answer, so engines are given the others: every build
+of each name, as the channel's own text in the channel's own order, cut out of the file by its index. Where the request
+leaves python but one minor, the builds for others are left out as well (`planner.solve.prune`).
 
 libmamba also puts a lock file beside whatever it reads, and nothing may be written into a channel or a cache of conda's.
-So it never gets the channel's own file: what it reads lies in a temporary folder, which goes with the engine.
+So no engine gets the channel's own file: what is read lies in a temporary folder, which goes with the engine. Files that
+have no index are linked there whole.
 """
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import shutil
 import tempfile
 import weakref
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import rattler
+import msgspec
 
 from planner.errors import ChannelError
-from planner.model import Freeze, Install, Keep, Pin, Remove, Update
+from planner.model import Freeze, Install, Keep, PackageRecord, Pin, Remove, Update
+from planner.repodata_index import index_of
+from planner.solve import prune
 from planner.versions import spec_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Sequence
 
     from planner.model import Job, Repodata, SolveRequest
+    from planner.repodata_index import RepodataIndex, Run
 
-# Below this many bytes a channel is loaded faster than it is reduced.
-_WORTH_IT = 16 << 20
+# What stands before a name in a dependency (its channel), and the name; what follows may stand close to it.
+_NAMED = re.compile(r"^\s*(?:[^\s\[]*::)?([^\s<>=!~;,@\[|*]+)")
+
+
+class _Needs(msgspec.Struct, gc=False):
+    depends: list[str] | None = None
+
+
+class _Python(msgspec.Struct):
+    version: str
+    build: str
+    build_number: int = 0
+    depends: list[str] | None = None
+    constrains: list[str] | None = None
+
+
+_NEEDS = msgspec.json.Decoder(dict[str, _Needs])
+_PYTHONS = msgspec.json.Decoder(dict[str, _Python])
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A run of records, with what each of them needs by its file name."""
+
+    run: Run
+    needs: dict[str, _Needs]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """What lies in reach of some names: the records of each repodata, and every line of what they need."""
+
+    names: frozenset[str]
+    cuts: tuple[tuple[_Cut, ...], ...]
+    needs: frozenset[str]
+    made: tuple[Repodata, ...]
 
 
 class Closure:
-    """Makes requests ready for libmamba; what was made for one serves each later one that it covers."""
+    """Makes requests ready for an engine; what was made for one serves each later one that it covers."""
 
-    def __init__(self, worth_it: int = _WORTH_IT) -> None:
-        """`worth_it` is the size in bytes from which on channels are reduced."""
-        self._worth_it = worth_it
-        self._discard: Callable[[], object] = lambda: None
+    def __init__(self, *, whole: bool = False) -> None:
+        """`whole` leaves the channels as they are, for comparison."""
+        self._whole = whole
+        self._folder: str | None = None
+        self._files = 0
         self._made_from: tuple[Repodata, ...] = ()
-        self._covers: frozenset[str] | None = frozenset()  # None: everything, the channels are whole
-        self._made: tuple[Repodata, ...] = ()
+        self._linked: tuple[Repodata, ...] | None = None
+        self._reached: _Reached | None = None
+        self._pruned: dict[prune.AskedOfPython, tuple[Repodata, ...] | None] = {}
 
     def reduce(self, request: SolveRequest) -> SolveRequest:
-        """The same request on copies of its repodata: of large channels what it can reach, small ones whole."""
-        repodata = request.repodata
-        same = self._made_from == repodata
-        if sum(os.path.getsize(item.path) for item in repodata) < self._worth_it:
-            if not (same and self._covers is None):
-                self._made, self._made_from, self._covers = self._linked(repodata), repodata, None
-        else:
-            names = _names(request)
-            known = self._covers or frozenset()
-            if not (same and names <= known):
-                covers = names | known if same else names
-                self._made, self._made_from, self._covers = self._written(repodata, covers), repodata, covers
-        return replace(request, repodata=self._made)
+        """The same request on copies of its repodata that hold what it can reach."""
+        reached = self._reach(request)
+        made = self._links(request.repodata) if reached is None else reached.made
+        return replace(request, repodata=made)
 
-    def _linked(self, repodata: tuple[Repodata, ...]) -> tuple[Repodata, ...]:
-        folder = self._new_folder()
-        for position, item in enumerate(repodata):
-            # What is behind a link is not locked, the link is.
-            os.symlink(os.path.abspath(item.path), os.path.join(folder, f"{position}.json"))
-        return _in(folder, repodata)
+    def prune(self, request: SolveRequest) -> SolveRequest | None:
+        """The request on what it can reach without the builds for other pythons; None where it leaves python a choice."""
+        reached = self._reach(request)
+        if reached is None:
+            return None
+        asked = prune.asked_of_python(request)
+        if asked not in self._pruned:
+            pythons, abis = (self._records(reached, name) for name in (prune.PYTHON, prune.ABI))
+            found = prune.impossible(asked, pythons, abis, reached.needs)
+            self._pruned[asked] = self._without(request.repodata, reached, *found) if any(found) else None
+        made = self._pruned[asked]
+        return None if made is None else replace(request, repodata=made)
 
-    def _written(self, repodata: tuple[Repodata, ...], names: frozenset[str]) -> tuple[Repodata, ...]:
-        sources = [rattler.SparseRepoData(rattler.Channel(item.channel), item.subdir, item.path) for item in repodata]
-        try:
-            found = rattler.SparseRepoData.load_records_recursive(
-                sources, [rattler.PackageName(name) for name in names]
+    def _reach(self, request: SolveRequest) -> _Reached | None:
+        """What lies in reach, None where that cannot be told. Raises `ChannelError` for a record that cannot be read."""
+        if self._made_from != request.repodata:
+            self._made_from, self._linked, self._reached = request.repodata, None, None
+            self._pruned.clear()
+        if self._whole:
+            return None
+        names = _names(request)
+        if self._reached is None or not names <= self._reached.names:
+            indexes = [index_of(item.path, item.digest) for item in request.repodata]
+            if not all(index.plain for index in indexes):
+                return None
+            known = self._reached.names if self._reached is not None else frozenset()
+            self._pruned.clear()
+            self._reached = self._read(request.repodata, indexes, names | known)
+        return self._reached
+
+    def _read(self, repodata: Sequence[Repodata], indexes: Sequence[RepodataIndex], names: frozenset[str]) -> _Reached:
+        cuts: list[list[_Cut]] = [[] for _ in indexes]
+        needs: set[str] = set()
+        seen: set[str] = set()
+        waiting = set(names)
+        while waiting:
+            seen |= waiting
+            lines: set[str] = set()
+            for index, found in zip(indexes, cuts, strict=True):
+                for run in index.read(sorted(waiting)):
+                    cut = _Cut(run, _decoded(index, run))
+                    found.append(cut)
+                    for record in cut.needs.values():
+                        lines.update(record.depends or ())
+            lines -= needs
+            needs |= lines
+            waiting = {name for line in lines if (name := _name_in(line))} - seen
+        made = self._written(repodata, [[cut.run for cut in found] for found in cuts])
+        # Every name that was looked for is covered, there or not.
+        return _Reached(frozenset(seen), tuple(map(tuple, cuts)), frozenset(needs), made)
+
+    def _without(
+        self,
+        repodata: Sequence[Repodata],
+        reached: _Reached,
+        unmet: frozenset[str],
+        dropped: frozenset[PackageRecord],
+    ) -> tuple[Repodata, ...]:
+        gone = {(record.channel, record.subdir, record.fn) for record in dropped}
+        kept: list[list[Run]] = []
+        for position, cuts in enumerate(reached.cuts):
+            item = repodata[position]
+            runs = (
+                _left(cut, unmet, {fn for channel, subdir, fn in gone if (channel, subdir) == _of(item)})
+                for cut in cuts
             )
-        except OSError as error:
-            places = ", ".join(item.path for item in repodata)
-            raise ChannelError(f"a record in the repodata cannot be read ({error}); it is in one of {places}") from None
-        folder = self._new_folder()
-        for position, (item, records) in enumerate(zip(repodata, found, strict=True)):
-            with open(os.path.join(folder, f"{position}.json"), "w", encoding="utf-8") as file:
-                json.dump(_document(item, records), file)
-        return _in(folder, repodata)
+            kept.append([run for run in runs if run is not None])
+        return self._written(repodata, kept)
 
-    def _new_folder(self) -> str:
-        self._discard()
-        folder = tempfile.mkdtemp(prefix="planner-solve-")
-        self._discard = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        return folder
+    def _records(self, reached: _Reached, name: str) -> list[PackageRecord]:
+        """The records of a name, with no more in them than pruning looks at."""
+        found = []
+        for item, cuts in zip(self._made_from, reached.cuts, strict=True):
+            for cut in cuts:
+                if cut.run.name == name:
+                    found += [
+                        PackageRecord(
+                            name,
+                            record.version,
+                            record.build,
+                            record.build_number,
+                            channel=item.channel,
+                            subdir=item.subdir,
+                            fn=fn,
+                            depends=tuple(record.depends or ()),
+                            constrains=tuple(record.constrains or ()),
+                        )
+                        for fn, record in _PYTHONS.decode(b"{" + cut.run.text + b"}").items()
+                    ]
+        return found
+
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _links(self, repodata: tuple[Repodata, ...]) -> tuple[Repodata, ...]:
+        if self._linked is None:
+            made = []
+            for item in repodata:
+                path = self._new_file()
+                # What is behind a link is not locked, the link is.
+                os.symlink(os.path.abspath(item.path), path)
+                made.append(replace(item, path=path))
+            self._linked = tuple(made)
+        return self._linked
+
+    def _written(self, repodata: Sequence[Repodata], runs: Sequence[Iterable[Run]]) -> tuple[Repodata, ...]:
+        made = []
+        for item, some in zip(repodata, runs, strict=True):
+            path = self._new_file()
+            with open(path, "wb") as file:
+                file.writelines(index_of(item.path, item.digest).document(some))
+            made.append(replace(item, path=path))
+        return tuple(made)
+
+    def _new_file(self) -> str:
+        if self._folder is None:
+            self._folder = tempfile.mkdtemp(prefix="planner-solve-")
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._files += 1
+        return os.path.join(self._folder, f"{self._files}.json")
 
 
-def _in(folder: str, repodata: tuple[Repodata, ...]) -> tuple[Repodata, ...]:
-    return tuple(replace(item, path=os.path.join(folder, f"{position}.json")) for position, item in enumerate(repodata))
+def _of(item: Repodata) -> tuple[str, str]:
+    return item.channel, item.subdir
+
+
+def _left(cut: _Cut, unmet: frozenset[str], gone: set[str]) -> Run | None:
+    """What is left of a run without the records that need what nothing meets, and those that are gone themselves."""
+    files = [fn for fn, record in cut.needs.items() if fn not in gone and unmet.isdisjoint(record.depends or ())]
+    return cut.run if len(files) == len(cut.needs) else cut.run.only(files) if files else None
+
+
+def _decoded(index: RepodataIndex, run: Run) -> dict[str, _Needs]:
+    try:
+        return _NEEDS.decode(b"{" + run.text + b"}")
+    except msgspec.DecodeError as error:
+        raise ChannelError(f"{index.path}: a record of {run.name} cannot be read: {error}") from None
+
+
+def _name_in(line: str) -> str | None:
+    match = _NAMED.match(line)
+    return match[1].lower() if match else None
 
 
 def _names(request: SolveRequest) -> frozenset[str]:
-    names = {record.name for record in request.installed} | {name for job in request.jobs for name in _named(job)}
+    """Where reach begins. What an installed record needs is in it though no build in the channels may need it."""
+    names = {record.name.lower() for record in request.installed}
+    names |= {name for job in request.jobs for name in _named(job)}
+    names |= {name for record in request.installed for line in record.depends if (name := _name_in(line))}
     if request.add_pip_as_python_dependency:
         names.add("pip")
-    # Names that no channel can have, a glob in a spec say, lead nowhere.
-    return frozenset(name for name in names if _is_name(name))
+    return frozenset(names)
 
 
 def _named(job: Job) -> tuple[str, ...]:
@@ -105,25 +249,6 @@ def _named(job: Job) -> tuple[str, ...]:
         case Install(spec) | Update(spec) | Remove(spec) | Pin(spec):
             return (spec_name(spec),)
         case Keep(name) | Freeze(name):
-            return (name,)
+            return (name.lower(),)
         case _:
             return ()
-
-
-def _is_name(text: str) -> bool:
-    try:
-        rattler.PackageName(text)
-    except Exception:  # noqa: BLE001 -- rattler raises its own classes, which move between releases
-        return False
-    return True
-
-
-def _document(item: Repodata, records: Iterable[Any]) -> dict[str, Any]:
-    """A `repodata.json` of some records, in the order that a channel's own has: by kind of file, then by its name."""
-    kinds: dict[str, dict[str, Any]] = {"packages": {}, "packages.conda": {}}
-    for record in sorted(records, key=lambda record: str(record.file_name)):
-        values = record.to_json()
-        values = json.loads(values) if isinstance(values, str) else values
-        name = str(record.file_name)
-        kinds["packages.conda" if name.endswith(".conda") else "packages"][name] = values
-    return {"info": {"subdir": item.subdir}, **kinds}

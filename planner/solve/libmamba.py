@@ -32,7 +32,7 @@ from planner.solve.closure import Closure
 from planner.solve.order import dependency_first
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from planner.model import Job, PackageRecord, SolveOutcome, SolveRequest
 
@@ -86,7 +86,17 @@ class LibmambaSolver:
     def solve(self, request: SolveRequest) -> SolveOutcome:
         """Answer one request."""
         self._progress("solving with libmamba")
-        reply = self._ask({"op": "solve", **_payload(self._closure.reduce(request))})
+        pruned = self._closure.prune(request)
+        if pruned is None:
+            return self._answered(self._closure.reduce(request), request)
+        outcome = self._answered(pruned, request)
+        if isinstance(outcome, Unsolvable) and request.explained:
+            # What stands against it may lie in what was left out.
+            return self._answered(self._closure.reduce(request), request)
+        return outcome
+
+    def _answered(self, reduced: SolveRequest, request: SolveRequest) -> SolveOutcome:
+        reply = self._ask({"op": "solve", **_payload(reduced)})
         try:
             if "unsolvable" in reply:
                 return _unsolvable(reply["unsolvable"])
@@ -146,6 +156,7 @@ def _payload(request: SolveRequest) -> dict[str, Any]:
         "allow_downgrade": request.allow_downgrade,
         "allow_uninstall": request.allow_uninstall,
         "force_reinstall": request.force_reinstall,
+        "explain": request.explained,
     }
 
 
@@ -188,26 +199,36 @@ def _job(job: Job) -> tuple[str, str]:
 
 def _solution(actions: Iterable[Mapping[str, Any]], request: SolveRequest) -> Solution:
     records = {record.name: record for record in request.installed}
+    added: list[Mapping[str, Any]] = []
     for action in actions:
-        added = action["install"]
+        new = action["install"]
         if action["remove"] is not None:
             present = records.pop(action["remove"], None)
-            if added is not None and present is not None and action["kind"] == "Reinstall":
+            if new is not None and present is not None and action["kind"] == "Reinstall":
                 records[present.name] = present
                 continue
-        if added is not None and not added["name"].startswith("__"):
-            records[added["name"]] = _chosen(added, request)
+        if new is not None and not new["name"].startswith("__"):
+            added.append(new)
+    records |= _chosen(added, request)
     return Solution(tuple(record for _, record in sorted(records.items())))
 
 
-def _chosen(identity: Mapping[str, Any], request: SolveRequest) -> PackageRecord:
-    """The record in the repodata that libmamba chose, from the best repository of its channel that has the file."""
+def _chosen(identities: Sequence[Mapping[str, Any]], request: SolveRequest) -> dict[str, PackageRecord]:
+    """The records in the repodata that libmamba chose, each from the best repository of its channel that has the file."""
+    found: dict[str, PackageRecord] = {}
     for item in sorted(request.repodata, key=lambda item: item.rank):
-        if item.channel == identity["channel"] and item.subdir == identity["subdir"]:
-            for record in channels.records_of(item, (identity["name"],)):
-                if record.fn == identity["fn"]:
-                    return record
-    raise SolverRefused(f"libmamba chose {identity['fn']} of {identity['channel']}, which no channel has")
+        wanted = {
+            identity["fn"]: identity["name"]
+            for identity in identities
+            if identity["name"] not in found
+            and (identity["channel"], identity["subdir"]) == (item.channel, item.subdir)
+        }
+        if wanted:
+            found |= {record.name: record for record in channels.records_of(item, wanted.values(), wanted.keys())}
+    for identity in identities:
+        if identity["name"] not in found:
+            raise SolverRefused(f"libmamba chose {identity['fn']} of {identity['channel']}, which no channel has")
+    return found
 
 
 def _unsolvable(reply: Mapping[str, Any]) -> Unsolvable:

@@ -19,7 +19,7 @@ from typing import Any
 KINDS = ("Install", "Update", "UpdateAll", "Remove", "Keep", "Freeze", "Pin")
 _OLDEST = 2
 # What a database does not depend on.
-_OF_THE_QUESTION = ("op", "jobs", "allow_downgrade", "allow_uninstall", "force_reinstall")
+_OF_THE_QUESTION = ("op", "jobs", "allow_downgrade", "allow_uninstall", "force_reinstall", "explain")
 
 
 class Fault(Exception):  # noqa: N818 -- named as the answer that it becomes
@@ -93,6 +93,8 @@ def _solve(libmamba: Any, request: dict[str, Any]) -> dict[str, Any]:
         raise Fault("bad-request", str(error)) from None
     if hasattr(outcome, "actions"):
         return {"actions": [_action(action) for action in outcome.actions]}
+    if not request["explain"]:
+        return {"unsolvable": {"problems": [], "explanation": "", "graph": {"nodes": []}}}
     return {"unsolvable": _unsolvable(libmamba, database, outcome)}
 
 
