@@ -307,18 +307,24 @@ def demo_command(_root: str | None, /, **given: Any) -> None:
 @main.command("show", short_help="Render a saved plan.")
 @click.argument("plan_file", metavar="PLAN.json", type=click.Path())
 @click.option("--result", metavar="FILE", help="A GPU verification's result (JSON), to stand first in the report.")
+@click.option("--files", metavar="DIR", help="Write the files that the steps use into DIR, to run the steps by hand.")
 @_report_options
-def show_command(plan_file: str, result: str | None, form: str, output: str | None) -> None:
+def show_command(plan_file: str, result: str | None, files: str | None, form: str, output: str | None) -> None:
     """Render a plan that `--save` wrote, on any machine, without the environments.
 
     \b
     Examples:
       planner show plan.json --format markdown -o review.md
       planner show plan.json --result gpu.json
+      planner show plan.json --files move && cd move
     """
     from planner.serialize import load_plan
 
     plan = load_plan(plan_file)
+    if files is not None:
+        from planner.artifacts import write_all
+
+        write_all(plan, files)
     if result is None:
         _write(plan, form, output)
         return

@@ -7,25 +7,28 @@ file is `planner.pip_layer`'s.
 
 from __future__ import annotations
 
+import os
 import re
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from planner import credentials
 from planner.carry import depends_names
+from planner.errors import InputError
 from planner.flavour import FRAMEWORKS, flavour
 from planner.pip_layer import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from planner.model import PackageRecord
+    from planner.model import PackageRecord, Plan
 
 # The comment of environment.yml that names what had been asked for and has no place in the new environment.
 LEFT_OUT = "Asked for, and not in the new environment: "
 # The lines that conda, mamba and micromamba read (CEP 23), with a scheme: a lock holds no relative paths.
 _LOCK_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s#]*/[^\s/\\#]+(?:\.tar\.bz2|\.conda)")
 _MD5, _SHA256 = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{64}")
+FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # of the files that a plan brings along
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.!+-]*")  # names, versions and builds as conda allows them
 
 
@@ -119,6 +122,27 @@ def environment_yml(
     document = {"name": name, "channels": listed, "dependencies": dependencies}
     comments = "".join(f"# {one_line(note)}\n" for note in (*notes, *unsafe))
     return comments + str(yaml.safe_dump(document, sort_keys=False, width=1000))
+
+
+def write_all(plan: Plan, folder: str) -> None:
+    """Write the files that a plan's steps use into a folder, made where it is missing. Raises `InputError`.
+
+    Nothing that exists is overwritten. A plan is a file that anyone may have written: names that lead elsewhere are
+    refused.
+    """
+    texts = plan.migration.artifacts if plan.migration else ()
+    if not texts:
+        raise InputError("this plan has no migration, so no files belong to it")
+    for name, _ in texts:
+        if not FILE_NAME.fullmatch(name):
+            raise InputError(f"migration.artifacts: {name!r} is no plain file name")
+    try:
+        os.makedirs(folder, exist_ok=True)
+        for name, text in texts:
+            with open(os.path.join(folder, name), "x", encoding="utf-8", newline="") as stream:
+                stream.write(text)
+    except OSError as error:
+        raise InputError(f"{error.filename or folder}: cannot be written: {error.strerror or error}") from None
 
 
 def script(name: str) -> str:

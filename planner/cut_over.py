@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_CUT_SHORT = "\n\\ No newline at end of file\n"  # as patch(1) wants it said; Jupyter writes such kernels
 _CONDAS = r"(?:envs|pkgs|condabin|shell|etc/profile\.d|bin/(?:conda|mamba|activate|deactivate))\b"
 
 
@@ -26,7 +27,7 @@ def cut_over_patches(
     for path, text in texts:
         before = text.splitlines(keepends=True)
         after = [named.sub(lambda _match: new, line) for line in before]
-        # Not where the name, or the end of the text, is one that a diff cannot hold.
-        if before != after and path.isprintable() and text.endswith("\n"):
-            found.append((path, "".join(difflib.unified_diff(before, after, path, path, n=0))))
+        if before != after and path.isprintable():  # the name is one that a diff can hold
+            lines = difflib.unified_diff(before, after, path, path, n=0)
+            found.append((path, "".join(line if line.endswith("\n") else line + _CUT_SHORT for line in lines)))
     return tuple(found)

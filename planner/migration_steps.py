@@ -186,7 +186,9 @@ def rollback(move: Move) -> Step:
     title = f"Remove {move.name}"
     title += "" if move.fresh else f"; {move.old.name} was never changed, so nothing else has to be taken back"
     check = () if move.windows else (("test", "!", "-e", move.prefix),)
-    return Step("rollback", "rollback", title, (removal(move, move.prefix),), check)
+    offer = kernel(move) if move.belongings.kernels and not move.fresh else None
+    title += f"; the kernel {move.name} goes first, by its own program" if offer else ""
+    return Step("rollback", "rollback", title, (*(offer.undo if offer else ()), removal(move, move.prefix)), check)
 
 
 def modules(move: Move) -> tuple[str, ...]:

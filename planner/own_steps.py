@@ -59,7 +59,9 @@ def kernel(move: Move) -> Step | None:
     # Jupyter knows a kernel by a name of these characters alone.
     name = re.sub(r"[^a-z0-9._-]", "-", move.name.lower())
     options = ("--user", "--name", name, "--display-name", f"Python ({move.name})")
-    return Step("kernel", "kernel", title, (move.python("-m", "ipykernel", "install", *options),))
+    command = move.python("-m", "ipykernel", "install", *options)
+    undo = move.python("-m", "jupyter_client.kernelspecapp", "remove", "-f", name)
+    return Step("kernel", "kernel", title, (command,), undo=(undo,))
 
 
 def _naming(move: Move, files: Iterable[OwnFile]) -> str:

@@ -5,8 +5,12 @@ What pip adds is compiled for one python, or built from source against the prefi
 """
 
 import json
+import os
+import re
+import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -40,7 +44,9 @@ class Place:
         self.place = installations.place(installation, materials, top, lambda _text: None)
         self.materials, self.top, self.plan = materials, top, top / "plan.json"
         self.root, self.old = self.place.root, self.place.prefix("pytorch-env")
-        self.environ = prefixes.clean_environment(self.place.home) | {
+        clean = prefixes.clean_environment(self.place.home)
+        self.environ = clean | {
+            "PATH": f"{top / 'bin'}:{clean['PATH']}",
             "XDG_CACHE_HOME": str(top / "cache"),
             "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": str(materials.wheel_folder),
@@ -62,9 +68,9 @@ class Place:
         command = [sys.executable, "-c", "import cli; cli.main()", *(str(argument) for argument in arguments)]
         return self.run(command, PYTHONPATH=str(TOP))
 
-    def run(self, command, **more):
+    def run(self, command, *, cwd=None, **more):
         environ = {**self.environ, **more}
-        return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, cwd=self.top)
+        return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, cwd=cwd or self.top)
 
     def what_if(self, *specs):
         """Make the plan; the new prefix."""
@@ -77,6 +83,33 @@ class Place:
         done = self.run([prefix / "bin" / "python", "-B", "-c", code])
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    @contextmanager
+    def program(self, path, command):
+        """While inside, a program that calls another lies there; `bin` of this place is on PATH."""
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+        path.chmod(0o755)
+        yield
+        path.unlink()
+
+    def by_hand(self, steps=r"### Step 1.*(?=### After sign-off)"):
+        """Copy the commands of the report's steps into a shell and run them there, in the folder of their files."""
+        folder = self.top / "by-hand"
+        shutil.rmtree(folder, ignore_errors=True)
+        report = self.planner("show", self.plan, "--files", folder, "--format", "markdown").stdout
+        (wanted,) = re.findall(steps, report, re.DOTALL)
+        blocks = re.findall(r"^(?:Run|Check):\n\n```\n(.*?)^```$", wanted, re.DOTALL | re.MULTILINE)
+        script = "set -eu\n" + "".join(blocks)
+        planner = f"env PYTHONPATH={TOP} {sys.executable} -c 'import cli; cli.main()'"
+        with self.program(self.top / "bin" / "planner", planner):
+            done = self.run(["bash", "-c", script], cwd=folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def take_back_by_hand(self, new):
+        self.by_hand(steps=r"### Rollback 1.*")
+        assert not new.exists()
+        assert self.kernels == ["trainer"]
 
     def snapshot(self, name, prefix):
         path = self.top / name
@@ -137,6 +170,78 @@ def test_a_move_to_another_python(place):
         assert place.said(new, ASK.format(name=name)).strip() == str(prefix)
     assert place.codes(new) == [0, 20, 0]
     assert place.planner("compare", before, place.snapshot("after.json", place.old)).returncode == 0
+    place.snapshot("applied.json", new)
     assert place.planner("apply", place.plan, "--undo", "--yes").returncode == 0
     assert place.kernels == ["trainer"]
     assert differences(root, seal(str(place.root))) == ()
+
+
+def as_applied(place, new):
+    """What `planner apply` makes with rattler, on record."""
+    path = place.top / "applied.json"
+    if not path.exists():
+        assert place.planner("apply", place.plan, "--yes", "--embedded").returncode == 0
+        place.snapshot(path.name, new)
+        assert place.planner("apply", place.plan, "--undo", "--yes").returncode == 0
+    return path
+
+
+def made_alike(place, new, applied):
+    """Compare what was made by hand with what `planner apply` made at the same place.
+
+    Each tool tells in its own words what it did (`conda-meta`) and how a program of a `noarch` package is called; bytecode
+    holds the time of its source.
+    """
+    done = place.planner("compare", applied, place.snapshot("by-hand.json", new), "--format", "json")
+    found = [(item["part"], item["subject"]) for item in json.loads(done.stdout)["differences"]]
+    own = {("setting", "asked for"), *(("file", f"bin/{name}") for name in ("pip", "pip3", "wheel"))}
+    rest = [subject for subject in found if subject not in own and "/__pycache__/" not in subject[1]]
+    assert [subject for subject in rest if not subject[1].startswith("conda-meta/")] == []
+    assert place.codes(new) == [0, 20, 0]
+
+
+def carried_out_by(tool, place, new):
+    """`planner apply` with the plan's own tool, and all of it taken back."""
+    done = place.planner("apply", place.plan, "--yes")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{tool} made {new} of 8 packages" in done.stdout
+    assert place.planner("apply", place.plan, "--undo", "--yes").returncode == 0
+    assert not new.exists()
+
+
+@pytest.mark.skipif("PLANNER_MAMBA" not in os.environ, reason="PLANNER_MAMBA names no mamba or micromamba")
+def test_the_same_with_micromamba_by_hand_and_by_apply(place):
+    """mamba 2 is built from micromamba's source, and is called as the plan calls micromamba."""
+    new = place.what_if(f"python={NEW}")
+    applied = as_applied(place, new)
+    with place.program(
+        place.top / "bin" / "micromamba",
+        f"env MAMBA_ROOT_PREFIX={place.top}/mamba {os.environ['PLANNER_MAMBA']}",
+    ):
+        place.by_hand()
+        made_alike(place, new, applied)
+        place.take_back_by_hand(new)
+        carried_out_by(place.top / "bin" / "micromamba", place, new)
+
+
+@pytest.mark.skipif("PLANNER_CONDA" not in os.environ, reason="PLANNER_CONDA names no conda")
+def test_the_same_with_conda_by_hand_and_by_apply(place):
+    """conda itself, put into a base whose records say that it has it."""
+    conda = os.environ["PLANNER_CONDA"]
+    version = place.run([conda, "--version"]).stdout.split()[1]
+    record = place.root / "conda-meta" / f"conda-{version}-0.json"
+    fields = {"name": "conda", "version": version, "build": "0", "build_number": 0, "channel": "lab", "depends": []}
+    record.write_text(
+        json.dumps(fields | {"files": [], "subdir": "linux-64", "url": f"file:///lab/linux-64/{record.stem}.conda"})
+    )
+    place.environ["CONDA_PKGS_DIRS"] = str(place.top / "pkgs")
+    try:
+        new = place.what_if(f"python={NEW}")
+        applied = as_applied(place, new)
+        with place.program(place.root / "bin" / "conda", conda):
+            place.by_hand()
+            made_alike(place, new, applied)
+            place.take_back_by_hand(new)
+            carried_out_by(place.root / "bin" / "conda", place, new)
+    finally:
+        record.unlink()

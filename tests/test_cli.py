@@ -93,6 +93,21 @@ def test_a_saved_plan_is_shown_in_every_format_as_a_fresh_one(run, installation,
     assert (tmp_path / "report").read_text() == fresh.stdout
 
 
+def test_the_files_of_the_steps_are_written_for_running_them_by_hand(run, installation, tmp_path):
+    run(*question(installation, "base", "python=3.11"), "--save", tmp_path / "plan.json")
+    wanted = json.loads((tmp_path / "plan.json").read_text())["migration"]["artifacts"]
+    shown = run("show", tmp_path / "plan.json", "--files", tmp_path / "move")
+    assert "planner show PLAN.json --files DIR writes them" in " ".join(shown.stdout.split())
+    assert {path.name: path.read_text() for path in (tmp_path / "move").iterdir()} == wanted
+    again = run("show", tmp_path / "plan.json", "--files", tmp_path / "move")
+    assert (again.exit_code, "cannot be written: File exists" in again.stderr) == (2, True)
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    plan["migration"]["artifacts"]["../x"] = ""
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    assert run("show", tmp_path / "plan.json", "--files", tmp_path / "other").exit_code == 2
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_new_environment_from_a_file(run, installation, tmp_path):
     root, channel = installation
     path = tmp_path / "environment.yml"

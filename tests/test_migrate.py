@@ -516,7 +516,8 @@ def test_what_is_neither_condas_nor_pips_comes_along_without_its_content():
     assert "kernel" not in [step.kind for step in result.follow_up]
 
 
-def test_the_cut_over_is_a_patch_that_patch_applies(tmp_path):
+@pytest.mark.parametrize("end", ["\n", "", " # /opt/conda/envs/train"])  # Jupyter's kernels end without a line feed
+def test_the_cut_over_is_a_patch_that_patch_applies(tmp_path, end):
     old, new = "/opt/conda/envs/train", "/opt/conda/envs/train-py311"
     unit = tmp_path / "train.service"
     lines = [
@@ -526,7 +527,7 @@ def test_the_cut_over_is_a_patch_that_patch_applies(tmp_path):
         f"# {old}",
         "End=",
     ]
-    unit.write_text("\n".join(lines) + "\n")
+    unit.write_text("\n".join(lines) + end)
     result, _ = own_steps_of(environment(PYTHON), outside=((str(unit), unit.read_text()), ("/etc/other", "no\n")))
     patch = dict(result.artifacts)["cut-over-1.diff"]
     assert "hunter2" not in patch
@@ -538,7 +539,7 @@ def test_the_cut_over_is_a_patch_that_patch_applies(tmp_path):
     moved = unit.read_text().splitlines()
     assert moved[2:4] == [f"ExecStart={new}/bin/python -m x {old}-more", f"# {new}"]
     subprocess.run(step.undo[0], cwd=tmp_path, check=True, capture_output=True)
-    assert unit.read_text().splitlines() == lines
+    assert unit.read_text() == "\n".join(lines) + end
 
 
 def test_what_is_condas_stays_in_base():

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -86,6 +87,8 @@ def create(
         asyncio.run(_install(prefix, lock, paths, os.path.join(cache_dir, "pkgs")))
     except Exception as error:  # rattler's errors have no common ancestor
         raise CreateError(f"the packages cannot be installed: {_chain(error)}") from error
+    with suppress(FileNotFoundError):  # an environment is no cache, which backups may pass over
+        os.unlink(os.path.join(prefix, "CACHEDIR.TAG"))
     _complete_records(prefix, lock, paths)
     _write_history(prefix, lock, requested)
 
@@ -211,9 +214,10 @@ def records_of(prefix: str) -> dict[str, dict[str, Any]]:
 
 
 def write_record(place: str, record: dict[str, Any]) -> None:
-    """Write a record as conda writes it."""
-    with open(place, "w", encoding="utf-8") as stream:
+    """Write a record, in a file that others may read as far as the user's umask says: rattler's is for its owner alone."""
+    with open(f"{place}.part", "w", encoding="utf-8") as stream:
         json.dump(record, stream, indent=2, sort_keys=True)
+    os.replace(f"{place}.part", place)
 
 
 def _write_history(prefix: str, lock: Sequence[Locked], requested: Iterable[str]) -> None:

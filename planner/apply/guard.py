@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from planner import channels, config, host, load
+from planner.artifacts import FILE_NAME
 from planner.errors import InputError, PlannerError, StalePlan
 from planner.fingerprint import host_digest, repodata_digest
 
@@ -25,7 +26,6 @@ TOOLS = frozenset({"conda", "mamba", "micromamba"})
 _READING = frozenset({"cmp", "df", "test"})
 _MAKING = frozenset({"cp", "mkdir", "rm"})
 _FLAGS = re.compile(r"-[IEsB]")
-_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def migration_of(plan: Plan) -> Migration:
     if is_inside(plan.root, new):
         raise InputError(f"{migration.prefix}: the new prefix must not hold the installation itself")
     for name, _ in migration.artifacts:
-        if not _FILE_NAME.fullmatch(name):
+        if not FILE_NAME.fullmatch(name):
             raise InputError(f"migration.artifacts: {name!r} is no plain file name")
     for step in migration.steps:
         for argv in (*step.commands, *step.check, *step.undo):
@@ -192,24 +192,20 @@ def _permitted(argv: Argv, new: str, plan: Plan) -> bool:
 
 def _planner_writes_here(rest: Argv) -> bool:
     outputs = [after for word, after in pairwise(rest) if word in {"-o", "--output"}]
-    return all(_FILE_NAME.fullmatch(name) for name in outputs) and not any("=" in word for word in rest)
+    return all(FILE_NAME.fullmatch(name) for name in outputs) and not any("=" in word for word in rest)
 
 
 def _python(rest: Argv) -> bool:
-    words = [word for word in rest if not _FLAGS.fullmatch(word)]
-    if words == ["--version"]:
-        return True
-    if words[:1] == ["-m"]:
-        called, options = words[1:3], words[3:]
-        if called == ["pip", "install"]:
-            return all(word in {"--no-deps", "--requirement"} or _FILE_NAME.fullmatch(word) for word in options)
-        if called == ["ipykernel", "install"]:
-            match options:
-                case ["--user", "--name", name, "--display-name", _shown]:
-                    return bool(_FILE_NAME.fullmatch(name))
-            return False
-        return words[1:] == ["pip", "check"]
-    return words[:1] in (["smoke_test.py"], ["verify_gpu.py"])
+    match [word for word in rest if not _FLAGS.fullmatch(word)]:
+        case ["--version"] | ["-m", "pip", "check"] | ["smoke_test.py" | "verify_gpu.py", *_]:
+            return True
+        case ["-m", "pip", "install", *options]:
+            return all(word in {"--no-deps", "--requirement"} or FILE_NAME.fullmatch(word) for word in options)
+        case ["-m", "ipykernel", "install", "--user", "--name", name, "--display-name", _]:
+            return bool(FILE_NAME.fullmatch(name))
+        case ["-m", "jupyter_client.kernelspecapp", "remove", "-f", name]:
+            return bool(FILE_NAME.fullmatch(name))
+    return False
 
 
 def _tool(rest: Argv, new: str) -> bool:

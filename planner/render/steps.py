@@ -95,7 +95,7 @@ def _migration(migration: Migration, subdir: str) -> list[Block]:
     blocks.extend(_steps(migration.steps, subdir, "Step"))
     if migration.artifacts:
         files = tuple(f"{name} ({plural(_line_count(text), 'line')})" for name, text in sorted(migration.artifacts))
-        blocks.append(Bullets(files, "Files that the steps use; their texts are in the plan document (--format json)"))
+        blocks.append(Bullets(files, "Files that the steps use; planner show PLAN.json --files DIR writes them"))
     if migration.follow_up:
         blocks.append(Heading("After sign-off"))
         blocks.extend(_steps(migration.follow_up, subdir, "Follow-up"))
