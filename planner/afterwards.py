@@ -16,6 +16,7 @@ from planner.pyabi import meta_path
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from planner.imports.changed import Lost
     from planner.model import PackageRecord, PipDist
     from planner.reference import Reference
     from planner.rule import RuleContext
@@ -117,6 +118,9 @@ def lost_modules(ctx: RuleContext, names: Iterable[str]) -> tuple[tuple[str, Evi
 
 
 def _lost(ctx: RuleContext, name: str) -> Evidence | None:
+    why = ctx.imports.why(name) if ctx.imports is not None else None
+    if why is not None and why.certain:
+        return _imported(name, why)
     gone = None
     for dist, site in _providers(ctx, name):
         where = f"{site}/{dist.metadata_path}" if site else dist.metadata_path
@@ -133,6 +137,14 @@ def _lost(ctx: RuleContext, name: str) -> Evidence | None:
         return None
     later = ctx.surroundings.user_site(ctx.python_minor_after) if python_goes(ctx) else None
     return None if later and any(name in dist.top_level for dist in later.dists) else gone
+
+
+def _imported(name: str, why: Lost) -> Evidence:
+    """What shows that a module does not import after the change."""
+    if why.line:
+        return Evidence("file", f"{why.module.path}:{why.line}", f"{name} imports {why.chain[0]}, which fails")
+    what = "does not load any more" if why.broken else f"goes with {why.provider.partition(':')[2]}"
+    return Evidence("file", why.module.path, f"{name} {what}")
 
 
 def _providers(ctx: RuleContext, name: str) -> Iterator[tuple[PipDist, str]]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from planner.abi.binaries import Binaries
     from planner.facts import Facts
+    from planner.imports.changed import Imports
     from planner.model import (
         Edge,
         Environment,
@@ -51,7 +52,7 @@ class RuleContext:
     `candidates` all builds of a name that the channels have. `configured_pins` are those of
     conda's configuration; the environment has its own. `cached` says whether an installed build lies in conda's package
     cache. `binaries` answers what links and what loads, read when first asked; None where there is nothing to ask, as
-    without a solution. `surroundings` is what refers to the environments from outside, `new_environment` the packages
+    without a solution; `imports` does the same for what python finds. `surroundings` is what refers to the environments from outside, `new_environment` the packages
     of the one that would be made instead, if there is one. `facts` is what is known of the field at large.
     """
 
@@ -65,6 +66,7 @@ class RuleContext:
     planned_python: str | None
     files: Callable[[PackageRecord], RecordFiles]
     binaries: Binaries | None = None
+    imports: Imports | None = None
     surroundings: Surroundings = field(default_factory=Surroundings)
     new_environment: tuple[PackageRecord, ...] = ()
     shared: Callable[[PackageRecord, PipDist], tuple[SharedPath, ...]] = lambda _record, _dist: ()

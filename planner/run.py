@@ -22,6 +22,7 @@ from planner.diff import diff
 from planner.explain import explain_unsolvable
 from planner.fingerprint import fingerprint
 from planner.held_back import held_back
+from planner.imports.changed import Imports
 from planner.isolation import environment_reports
 from planner.model import Alternative, Alternatives, Plan, Solution, SolveRequest, Target, Unsolvable
 from planner.nearest import nearest_set
@@ -170,6 +171,15 @@ def _judged(
     after = outcome.records if isinstance(outcome, Solution) else None
     changes = _changes(situation, after)
     files = lru_cache(maxsize=None)(partial(load.record_files, target.prefix))
+    binaries = Binaries(
+        target,
+        after,
+        changes,
+        files,
+        sources,
+        glibc=situation.host.virtual("__glibc"),
+        this_machine=is_this_machine(situation.host),
+    )
     ctx = RuleContext(
         installation=situation.installation,
         environment=target,
@@ -181,14 +191,9 @@ def _judged(
         planned_python=_planned_python(situation, after),
         files=files,
         shared=lru_cache(maxsize=None)(partial(shared_paths, target.prefix)),
-        binaries=Binaries(
-            target,
-            after,
-            changes,
-            files,
-            sources,
-            glibc=situation.host.virtual("__glibc"),
-            this_machine=is_this_machine(situation.host),
+        binaries=binaries,
+        imports=Imports(
+            target, after, changes, files, binaries, situation.surroundings, look=sources.look, report=sources.report
         ),
         surroundings=situation.surroundings,
         new_environment=new,

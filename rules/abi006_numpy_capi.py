@@ -55,23 +55,17 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
         return
     broken: dict[str, list[tuple[str, NumpyUse]]] = {}
     for owner, path, use in ctx.binaries.numpy_users if ctx.binaries is not None else ():
-        if owner.partition(":")[2] != "numpy" and _unfit(use, after.version):
+        if owner.partition(":")[2] != "numpy" and not use.serves(after.version):
             broken.setdefault(owner, []).append((path, use))
     for owner, modules in sorted(broken.items()):
         yield _by_modules(ctx, owner, modules, before, after)
     yield from _by_requirements(ctx, before, after)
 
 
-def _unfit(use: NumpyUse, version: str) -> bool:
-    if use.major == 1 and compare(major(version), _SECOND) >= 0:
-        return True
-    return use.target is not None and compare(minor(version), use.target) < 0
-
-
 def _by_modules(
     ctx: RuleContext, owner: str, modules: list[tuple[str, NumpyUse]], before: PackageRecord, after: PackageRecord
 ) -> Finding:
-    pre_existing = all(_unfit(use, before.version) for _, use in modules)
+    pre_existing = all(not use.serves(before.version) for _, use in modules)
     first = modules[0][1]
     if first.major == 1 and compare(major(after.version), _SECOND) >= 0:
         why = (

@@ -14,9 +14,13 @@ How it decides:
     conda-forge's `_openmp_mutex` of LLVM's kind makes it, is one runtime with it. A runtime that lies there and that
     nothing needs does not count, and copies of one kind count once.
 
+    Of scripts and the like that run in the environment, the modules are followed that they import at once. Where these
+    bring both libiomp5 and libomp into the process, which abort beside each other, that script is a block.
+
 Evidence and limits:
-    Whether both come into one process depends on what is imported together. What was so before is reported as
-    pre-existing.
+    Whether both come into any other process depends on what is imported together. A script aborts when the second of the
+    two starts, which most do on import and some when they are first called in parallel; KMP_DUPLICATE_LIB_OK, which
+    hides it, is not looked for. What was so before is reported as pre-existing.
 
 Example:
     A scikit-learn with libgomp beside an mkl with libiomp5.
@@ -33,6 +37,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from planner.afterwards import evidence_of
 from planner.model import Evidence, Severity
 from planner.rule import Rule, finding
 
@@ -40,14 +45,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from planner.model import Finding
+    from planner.reference import Reference
     from planner.rule import RuleContext
 
 _RUNTIME = re.compile(r"^lib(gomp|iomp5|omp)(?:[-.][^/]*)?\.so(?:\.[0-9.]+)?$")
+_AT_ODDS = frozenset({"iomp5", "omp"})
 _NAMES = {"gomp": "GNU's libgomp", "iomp5": "Intel's libiomp5", "omp": "LLVM's libomp"}
 
 
 def check(ctx: RuleContext) -> Iterator[Finding]:
-    """At most one finding: the runtimes that meet, each with who brings it and who needs it."""
+    """One finding for the environment in which runtimes meet, one for each script that brings two of them together."""
     if ctx.binaries is None or not ctx.changes:
         return
     before = _runtimes(ctx.binaries.used_libraries(after=False))
@@ -71,6 +78,46 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
         evidence=evidence,
         pre_existing=set(after) <= set(before),
     )
+    if after.keys() >= _AT_ODDS and ctx.imports is not None:
+        for reference in ctx.surroundings.to(ctx.environment.prefix):
+            if reference.modules and reference.kind != "virtualenv" and not reference.broken:
+                yield from _in_one_process(ctx, reference)
+
+
+def _in_one_process(ctx: RuleContext, reference: Reference) -> Iterator[Finding]:
+    """The script, kernel or unit that imports modules of both runtimes that abort beside each other."""
+    after = _loaded(ctx, reference, after=True)
+    if not after.keys() >= _AT_ODDS:
+        return
+    evidence = [evidence_of(reference)]
+    evidence += [
+        Evidence("file", path, f"{_NAMES[kind]}, needed by {user}")
+        for kind in sorted(_AT_ODDS)
+        for path, user in after[kind][:1]
+    ]
+    yield finding(
+        ctx,
+        "ABI010",
+        Severity.BLOCK,
+        f"file:{reference.source}",
+        f"{reference.source} imports {', '.join(reference.modules)}, which bring LLVM's libomp and Intel's libiomp5 into "
+        'one process: the second that starts aborts it ("OMP: Error #15")',
+        "choose builds that share one runtime (_openmp_mutex=*=*_llvm or *_gnu)",
+        predicts="run",
+        evidence=evidence,
+        pre_existing=_loaded(ctx, reference, after=False).keys() >= _AT_ODDS,
+    )
+
+
+def _loaded(ctx: RuleContext, reference: Reference, *, after: bool) -> dict[str, list[tuple[str, str]]]:
+    """The runtimes that come with what a script imports at once."""
+    if ctx.imports is None or ctx.binaries is None:
+        return {}
+    used: dict[str, tuple[str, str]] = {}
+    for module in ctx.imports.loaded(reference.modules, after=after):
+        for path in ctx.binaries.pulled_in(module, after=after):
+            used.setdefault(path, ("", module))
+    return _runtimes(used)
 
 
 def _runtimes(used: dict[str, tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:

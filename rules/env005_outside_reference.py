@@ -98,7 +98,7 @@ def _judged(ctx: RuleContext, reference: Reference) -> Iterator[Finding]:
     lost = lost_modules(ctx, reference.modules) if reference.kind in _RUN else ()
     if lost:
         names = ", ".join(name for name, _ in lost)
-        text = f"which would start, and not find {names}"
+        text = f"which would start, and not be able to import {names}"
         yield _finding(ctx, reference, text, Severity.BLOCK, by, evidence=[where for _, where in lost])
     elif then.fate == "moves" or (by.fate == "moves" and python_goes(ctx)):
         text = then.why or by.why

@@ -80,7 +80,8 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
         waiting = None if leaves else _waiting(ctx, dist, planned)
         if waiting is None:
             found = _finding(ctx, dist, fate, None if leaves else planned, needed.get(dist.name))
-            yield replace(found, pre_existing=_is_dead(ctx, dist))
+            dead = ctx.imports is not None and ctx.imports.dead(dist)
+            yield replace(found, pre_existing=dead)
         elif waiting.version != dist.version:
             yield _replaced(ctx, dist, waiting)
 
@@ -104,14 +105,6 @@ def _replaced(ctx: RuleContext, dist: PipDist, waiting: PipDist) -> Finding:
         f"install {dist.name}=={dist.version} again for python {waiting.python}, if it is to be that version",
         evidence=(Evidence("metadata", waiting.metadata_path, f"version: {waiting.version}"),),
     )
-
-
-def _is_dead(ctx: RuleContext, dist: PipDist) -> bool:
-    """Whether nothing of a dist can be imported even now: each of its modules is an object that does not load."""
-    modules = {path.split(".", maxsplit=1)[0]: path for path in dist.extensions if "/" not in path}
-    if ctx.binaries is None or not dist.top_level or not modules.keys() >= set(dist.top_level):
-        return False
-    return all(ctx.binaries.dead(f"{dist.location}/{modules[name]}") for name in dist.top_level)
 
 
 def _fate(ctx: RuleContext, dist: PipDist, planned: str | None) -> _Fate | None:

@@ -16,7 +16,8 @@ How it decides:
 Evidence and limits:
     Read from METADATA and records. Unverified, and a warning: a requirement whose provider changes to a version that
     cannot be told. A distribution that the planned python no longer sees is PIP001's, and so is its Requires-Python then.
-    That the code fails without what it requires is not claimed.
+    That the code fails without what it requires is claimed only where what is required goes altogether, and a source of
+    the distribution imports it at once: under no condition, and in no `try` that would catch it (see CHG009).
 
 Example:
     pip's contourpy 1.2.0 requires numpy>=1.20,<2.0, and conda moves numpy from 1.26.4 to 2.0.1.
@@ -33,62 +34,68 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.model import Edge, Evidence, Severity
-from planner.pip_after import environment_after, one_owner_each
-from planner.pip_requirements import needs
+from planner.pip_unmet import unmet
 from planner.rule import Rule, finding
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator
 
-    from planner.model import EdgeStatus, Environment, Finding, PackageRecord, PipDist
+    from planner.imports.changed import Lost
+    from planner.model import EdgeStatus, Environment, Finding, PipDist
     from planner.pip_requirements import Need
+    from planner.pip_unmet import Unmet
     from planner.rule import RuleContext
+
+_SHOWN = 3
 
 
 def check(ctx: RuleContext) -> Iterator[Finding]:
     """One finding for each requirement that is not met after the change."""
-    if ctx.after is None or ctx.planned_python is None or not ctx.environment.pip_dists:
-        return
-    written = {change.name for change in ctx.changes if change.after is not None}
-    before, _ = _needs(ctx.environment, ctx.environment.records, ctx.environment.python, ())
-    after, planned = _needs(ctx.environment, ctx.after, ctx.planned_python, written)
-    dists = {f"pip:{dist.name}": dist for dist in planned.pip_dists}
-    for key, need in after.items():
-        was = before.get(key)
-        if need.satisfied is False or (need.satisfied is None and was is not None and was.satisfied):
-            was_so = was is not None and was.satisfied is False
-            yield _finding(ctx, dists[need.consumer], need, planned, was_so=was_so)
+    for item in unmet(ctx):
+        name = item.need.consumer.removeprefix("pip:")
+        dist = next((dist for dist in item.planned.pip_dists if dist.name == name), None)
+        if dist is not None:
+            yield _finding(ctx, dist, item)
 
 
-def _needs(
-    environment: Environment, records: Sequence[PackageRecord], python: str | None, written: Collection[str]
-) -> tuple[dict[tuple[str, str], Need], Environment]:
-    """The needs of pip's distributions beside these records, by who has them and their text; the environment itself."""
-    seen = one_owner_each(environment_after(environment, records, python), written)
-    found = (need for need in needs(seen) if need.kind == "pip_requires" and need.consumer.startswith("pip:"))
-    # Of several copies of pip's under one name the worst counts: which one python sees first is not known.
-    ordered = sorted(found, key=lambda need: (need.satisfied is False, need.satisfied is None))
-    return {(need.consumer, need.requirement): need for need in ordered}, seen
+def _lost(ctx: RuleContext, item: Unmet) -> tuple[Lost, ...]:
+    """The modules of the distribution that import, at once, what is required and goes."""
+    found = ctx.imports.lost if ctx.imports is not None else ()
+    return tuple(
+        lost
+        for lost in found
+        if (lost.module.owner, lost.provider) == (item.need.consumer, item.provider)
+        and lost.certain
+        and not lost.broken
+    )
 
 
-def _finding(ctx: RuleContext, dist: PipDist, need: Need, planned: Environment, *, was_so: bool) -> Finding:
+def _finding(ctx: RuleContext, dist: PipDist, item: Unmet) -> Finding:
+    need, planned = item.need, item.planned
+    lost = _lost(ctx, item)
+    first = next((one for one in lost if "." not in one.module.name), lost[0] if lost else None)
+    imported = f"; {first.module.path} imports it in line {first.line}" if first is not None else ""
+    if first is not None and len(first.chain) > 1:
+        imported = f"; line {first.line} of {first.module.path} imports {first.chain[0]}, which leads there"
     certain = need.satisfied is False
     evidence = [Evidence("metadata", f"{dist.metadata_path}/METADATA", _line(dist, need))]
     record = planned.record(need.provider.removeprefix("conda:")) if need.provider.startswith("conda:") else None
     if record is not None:
         evidence.append(Evidence("metadata", record.url or record.dist_name, f"version: {record.version}"))
+    evidence += [Evidence("file", f"{one.module.path}:{one.line}", f"imports {one.chain[0]}") for one in lost[:_SHOWN]]
     status: EdgeStatus = "broken" if certain else "unverified"
     return finding(
         ctx,
         "PIP003",
         Severity.BLOCK if certain else Severity.WARN,
         need.consumer,
-        f"{dist.display_name} {dist.version} (pip) requires {need.requirement}, and {_there(need, planned)}",
+        f"{dist.display_name} {dist.version} (pip) requires {need.requirement}, and {_there(need, planned)}{imported}",
         f"install a version of {dist.name} that goes with it in the same change, or hold what it requires",
+        predicts="import" if lost else None,
         certain=certain,
         evidence=evidence,
         edges=(Edge(need.consumer, need.provider, need.kind, need.requirement, status, tuple(evidence[:1])),),
-        pre_existing=was_so,
+        pre_existing=item.was is not None and item.was.satisfied is False,
     )
 
 

@@ -208,9 +208,11 @@ def _read_folder(folder: str, where: str | None = None) -> Contents | None:
 
 
 def _there(folder: str, item: _Path) -> PackagedFile:
+    path = os.path.join(folder, item.path)
+    if item.path.endswith(".py") and item.path_type == "hardlink":
+        return PackagedFile(item.path, path)
     if not takes_part(item.path) and item.path_type != "softlink":
         return _plain(item)
-    path = os.path.join(folder, item.path)
     try:
         link = os.readlink(path)
     except OSError:

@@ -20,7 +20,7 @@ from planner.abi.comparison import Comparison
 from planner.abi.extensions import numpy_use
 from planner.abi.installed import installed_tree, pip_paths
 from planner.abi.loader import Loader
-from planner.abi.planned import installed_paths, may_hold_binaries, planned_tree
+from planner.abi.planned import installed_paths, may_hold_binaries, planned_sources, planned_tree
 from planner.abi.system import System
 from planner.abi.tree import Tree, is_shared
 from planner.versions import minor
@@ -194,6 +194,13 @@ class Binaries:
             return listed.paths if listed.known else None
         return None
 
+    def python_sources(self, name: str) -> Mapping[str, str]:
+        """The python sources of a planned package by where they will lie: where they can be read now, if they can."""
+        change = next((change for change in self._changes if change.name == name), None)
+        if change is None or change.after is None or name not in self.contents:
+            return {}
+        return planned_sources(self.contents[name], change.after, self._site_packages)
+
     def pip_paths(self) -> dict[str, tuple[str, ...]]:
         """The files of pip's distributions by name."""
         return {dist.name: pip_paths(self._environment.prefix, dist) for dist in self._environment.pip_dists}
@@ -210,9 +217,17 @@ class Binaries:
                 found.append((entry.owner, path, use))
         return tuple(found)
 
-    def dead(self, path: str) -> bool:
-        """Whether the object at a path of the environment does not load even now."""
-        return self.readable and self.comparison.dead(path)
+    def dead(self, path: str, *, alone: bool = False) -> bool:
+        """Whether the object at a path of the environment does not load even now, or not `alone`, unless helped."""
+        return self.readable and self.comparison.dead(path, alone=alone)
+
+    def pulled_in(self, path: str, *, after: bool = True) -> tuple[str, ...]:
+        """The files, by path, that python loads with the extension module at `path`, itself first; empty: not known."""
+        if not self.readable:
+            return ()
+        loader = self.comparison.after if after else self.comparison.before
+        process = loader.module(path)
+        return tuple(loaded.entry.path for loaded in process.objects[process.root :])
 
     def used_libraries(self, *, after: bool) -> dict[str, tuple[str, str]]:
         """The files that modules of python pull in, symlinks followed: path to (its owner, one object that needs it)."""

@@ -142,12 +142,17 @@ class Comparison:
                     found.setdefault(loaded.entry.path, (loaded.entry.owner, process.objects[loaded.by].entry.path))
         return found
 
-    def dead(self, path: str) -> bool:
-        """Whether the object at a path does not load as things are, before any change."""
+    def dead(self, path: str, *, alone: bool) -> bool:
+        """Whether the object at a path does not load as things are, before any change.
+
+        `alone`: nor does it where nothing was opened before it, that something else could find for it.
+        """
         entry = self.before.tree.entries.get(path)
         if entry is None or entry.link is not None or self.before.facts(entry) is None:
             return False
-        return self._failed_before(self._process(self.before, path, entry))
+        process = self._process(self.before, path, entry)
+        lacking = alone and any(lack.known and lack.name not in DRIVERS for lack in process.lacks)
+        return lacking or self._failed_before(process)
 
     # ----------------------------------------------------------------------------------------------------------------
     # One object

@@ -12,11 +12,14 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from planner.versions import compare, major, minor
+
 _CHUNK = 1 << 20
 _OVERLAP = 512
 _TARGET = re.compile(rb"\(NumPy (\d+\.\d+)\)")
 _API = b"_ARRAY_API"
 _SECOND, _FIRST = b"numpy._core._multiarray_umath", b"numpy.core._multiarray_umath"
+_SECOND_MAJOR = "2"
 _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -26,6 +29,12 @@ class NumpyUse:
 
     major: int
     target: str | None = None
+
+    def serves(self, version: str) -> bool:
+        """Whether a module that says this runs with that version of numpy."""
+        if self.major == 1 and compare(major(version), _SECOND_MAJOR) >= 0:
+            return False
+        return self.target is None or compare(minor(version), self.target) >= 0
 
 
 @lru_cache(maxsize=4096)

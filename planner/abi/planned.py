@@ -70,6 +70,12 @@ def installed_paths(found: Contents, record: PackageRecord, site_packages: str |
     return tuple(sorted(path for path in paths if path is not None))
 
 
+def planned_sources(found: Contents, record: PackageRecord, site_packages: str | None) -> dict[str, str]:
+    """The python sources of a package that can be read now, by where they will lie."""
+    paths = ((_target(item.path, record, site_packages), item) for item in found.files if item.path.endswith(".py"))
+    return {path: item.source for path, item in paths if path is not None and item.source is not None}
+
+
 def _relinked(entries: Sequence[Entry], site_packages: str | None) -> Iterator[Entry]:
     """What a package that is linked again had, where the planned python looks for it."""
     for entry in entries:

@@ -1,0 +1,279 @@
+"""The modules that python finds in an environment, before a change and after it, by their dotted names.
+
+Told from file lists: conda's records, the RECORDs of pip, the file lists of planned packages, and the source folders of
+editable distributions. What else python may find (the user site, folders of `.pth` files) is known by name alone. What
+nobody lists is asked of the disk only where it decides whether a name is really gone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from planner.abi.installed import pip_paths
+from planner.files import read_bytes
+from planner.pip_after import seen_by
+from planner.versions import minor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from planner.model import Environment, PackageChange, PackageRecord, PipDist, RecordFiles
+
+_NAME = re.compile(
+    r"^([A-Za-z_]\w*)(?:(\.py)|(?:\.(?:cpython-\d+[a-z]*(?:-[^.]+)?|abi3t?|pypy[^.]*|cp\d+[^.]*))?\.(?:so|pyd))$"
+)
+_PYTHON = "conda:python"
+_DISTUTILS = "distutils-precedence.pth"  # by which setuptools lets its own copy be found under that name
+_LIMIT = 4 * 1024 * 1024  # bytes of a `.pth` file
+_MOST_FILES = 4000  # of a source folder
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module by its dotted `name`, whose it is (a subject), and where it lies: below the prefix, or absolute.
+
+    `source` is where its bytes can be read now, in the same way, None where they are not at hand. `compiled` says that it
+    is an object, `package` that others are in it.
+    """
+
+    name: str
+    owner: str
+    path: str
+    source: str | None = None
+    compiled: bool = False
+    package: bool = False
+
+    @property
+    def top(self) -> str:
+        """The first part of its name."""
+        return self.name.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Modules:
+    """All modules by name. `elsewhere` are top-level names that python finds in places of which no list is at hand."""
+
+    by_name: Mapping[str, Module]
+    elsewhere: frozenset[str] = frozenset()
+    tops: frozenset[str] = field(default=frozenset())
+
+    def knows(self, top: str) -> bool:
+        """Whether a top-level name is there, as far as anyone can tell."""
+        return top in self.tops or top in self.elsewhere or top in sys.builtin_module_names or top == "__future__"
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """The modules before and after. `gone` are the names that are there before and not after, each with its module.
+
+    `unlisted`: packages come whose files are not known, and any name may be theirs.
+    """
+
+    before: Modules
+    after: Modules
+    gone: Mapping[str, Module]
+    unlisted: bool
+
+
+def both(
+    environment: Environment,
+    changes: tuple[PackageChange, ...],
+    files: Callable[[PackageRecord], RecordFiles],
+    planned: Callable[[str], tuple[str, ...] | None],
+    sources: Callable[[str], Mapping[str, str]],
+    python: tuple[str | None, str | None],
+    elsewhere: tuple[frozenset[str], frozenset[str]],
+) -> Both:
+    """The modules of an environment before and after `changes`.
+
+    `planned` gives the paths that a package will own, None where they are not known, and `sources` where those of python
+    can be read now. `python` is the version before and after, `elsewhere` what the user site brings, before and after.
+    """
+    there = _installed(environment, files, python[0])
+    rewritten = [change for change in changes if change.action != "relink"]
+    coming = {change.name: planned(change.name) if change.after is not None else () for change in rewritten}
+    removed: set[str] = set()
+    unlisted = False
+    for change in rewritten:
+        listed = files(change.before) if change.before is not None else None
+        if coming[change.name] is None:
+            unlisted = True
+        elif listed is not None:
+            removed.update(listed.paths)
+    later = {path: owner for path, owner in there.items() if path not in removed}
+    moves = _folder(python[0]) != _folder(python[1])
+    if moves:
+        # What pip put there is out of sight; what conda owns and nobody lists anew is taken to come again.
+        later = {path: owner for path, owner in later.items() if owner.startswith("conda:")}
+        later.update(_of_pip(environment, python[1]))
+    at_hand: dict[str, str | None] = {path: path for path in later}
+    for name, paths in coming.items():
+        readable = sources(name) if paths else {}
+        later.update((path, f"conda:{name}") for path in paths or ())
+        at_hand.update((path, readable.get(path)) for path in paths or ())
+    beside = dict(_editable(environment))
+    added = _added(environment, python[0])
+    lasting = {os.path.basename(path) for path in later if path.endswith(".pth")}
+    lasting.update(os.path.basename(path) for path in added if path not in there and not moves)
+    stays = {path: names for path, names in added.items() if os.path.basename(path) in lasting}
+    before = _modules(
+        {**_named(there, {path: path for path in there}, python[0]), **beside}, elsewhere[0].union(*added.values())
+    )
+    after = _modules(
+        {**_named(later, at_hand, python[1], python[0]), **({} if moves else beside)},
+        elsewhere[1].union(*stays.values()),
+    )
+    gone = {
+        name: module
+        for name, module in before.by_name.items()
+        if name not in after.by_name and module.top not in after.elsewhere and not after.knows(name)
+    }
+    if not moves:
+        gone = _really(environment.prefix, gone, removed)
+    return Both(before, after, gone, unlisted)
+
+
+def _installed(
+    environment: Environment, files: Callable[[PackageRecord], RecordFiles], python: str | None
+) -> dict[str, str]:
+    """Path to owner. Where conda and pip list the same path, pip wrote it last."""
+    owners: dict[str, str] = {}
+    for record in environment.records:
+        owners.update((path, f"conda:{record.name}") for path in files(record).paths)
+    owners.update(_of_pip(environment, python))
+    return owners
+
+
+def _of_pip(environment: Environment, python: str | None) -> Iterator[tuple[str, str]]:
+    for dist in seen_by(environment.pip_dists, python):
+        for path in pip_paths(environment.prefix, dist):
+            yield path, f"pip:{dist.name}"
+
+
+def _folder(python: str | None) -> str:
+    return f"lib/python{minor(python)}/" if python else ""
+
+
+def _named(owners: Mapping[str, str], at_hand: Mapping[str, str | None], *pythons: str | None) -> dict[str, Module]:
+    """The modules among paths, for the first of `pythons`; what lies in the folder of the others counts as well."""
+    found: dict[str, Module] = {}
+    for folder in dict.fromkeys(_folder(python) for python in reversed(pythons)):
+        starts = [f"{folder}lib-dynload/", f"{folder}site-packages/", folder] if folder else ["Lib/site-packages/"]
+        for path, owner in owners.items():
+            start = next((start for start in starts if path.startswith(start)), None)
+            module = _module(path, path[len(start) :], owner, at_hand[path]) if start is not None else None
+            if module is not None:
+                found[module.name] = module
+    return found
+
+
+def _module(path: str, below: str, owner: str, source: str | None) -> Module | None:
+    *folders, last = below.split("/")
+    match = _NAME.match(last)
+    if match is None or not all(part.isidentifier() for part in folders):
+        return None
+    package = match[1] == "__init__"
+    name = ".".join([*folders, *([] if package else [match[1]])])
+    return Module(name, owner, path, source, match[2] is None, package) if name else None
+
+
+def _modules(found: Mapping[str, Module], elsewhere: frozenset[str]) -> Modules:
+    if not any(module.owner == _PYTHON for module in found.values()):
+        elsewhere |= sys.stdlib_module_names  # its record names no files
+    return Modules(found, elsewhere, frozenset(module.top for module in found.values()))
+
+
+def _really(prefix: str, gone: Mapping[str, Module], removed: set[str]) -> dict[str, Module]:
+    """Those that leave no folder behind: a folder with anything in it is a package of that name, if an empty one.
+
+    Bytecode does not count: installers take it away with its source.
+    """
+    kept: set[str] = set()
+    for name, module in gone.items():
+        if module.package and name.rpartition(".")[0] not in gone:
+            folder = os.path.dirname(module.path)
+            if any(path not in removed for path in _files(prefix, folder)):
+                kept.add(name)
+    return {name: module for name, module in gone.items() if name not in kept}
+
+
+def _files(prefix: str, folder: str) -> Iterator[str]:
+    for where, _, names in os.walk(os.path.join(prefix, folder)):
+        below = os.path.relpath(where, prefix).replace(os.sep, "/")
+        yield from (f"{below}/{name}" for name in names if not name.endswith(".pyc"))
+
+
+def _editable(environment: Environment) -> Iterator[tuple[str, Module]]:
+    """The modules in the source folders of editable distributions, by name."""
+    for dist in environment.pip_dists:
+        for top in _source_folders(environment.prefix, dist):
+            for path in _sources(top):
+                module = _module(path, path[len(top) + 1 :], f"pip:{dist.name}", path)
+                if module is not None:
+                    yield module.name, module
+
+
+def _source_folders(prefix: str, dist: PipDist) -> Iterator[str]:
+    direct = dist.direct_url
+    if direct is None or not direct.editable or not direct.url.startswith("file:"):
+        return
+    top = url2pathname(urlsplit(direct.url).path)
+    if os.path.isabs(top) and not f"{top}/".startswith(f"{prefix}/"):
+        yield from (folder for folder in (os.path.join(top, "src"), top) if os.path.isdir(folder))
+
+
+def _sources(top: str) -> Iterator[str]:
+    """The files of the packages that lie in a source folder, and the modules beside them."""
+    count = 0
+    for where, folders, names in os.walk(top):
+        inside = where != top
+        folders[:] = sorted(
+            name for name in folders if name.isidentifier() and os.path.isfile(os.path.join(where, name, "__init__.py"))
+        )
+        for name in sorted(names):
+            if inside or name.endswith(".py"):
+                yield os.path.join(where, name)
+                count += 1
+        if count > _MOST_FILES:
+            return
+
+
+def _added(environment: Environment, python: str | None) -> dict[str, frozenset[str]]:
+    """The top-level names that each `.pth` file of the environment adds: those in its folders, and what it makes by code."""
+    folder = f"{_folder(python)}site-packages" if python else "Lib/site-packages"
+    site = os.path.join(environment.prefix, folder)
+    found = {}
+    for name in _listed(site):
+        if not name.endswith(".pth"):
+            continue
+        try:
+            text = read_bytes(os.path.join(site, name), _LIMIT).decode("utf-8", "replace")
+        except OSError:
+            continue
+        lines = (line.strip() for line in text.splitlines())
+        folders = (line for line in lines if line and not line.startswith(("#", "import ", "import\t")))
+        names = {top for line in folders for top in _top_names(_listed(os.path.join(site, line)))}
+        if name == _DISTUTILS:
+            names.add("distutils")
+        found[f"{folder}/{name}"] = frozenset(names)
+    return found
+
+
+def _listed(folder: str) -> Iterable[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except (OSError, ValueError):
+        return ()
+
+
+def _top_names(entries: Iterable[str]) -> Iterator[str]:
+    for entry in entries:
+        match = _NAME.match(entry)
+        if match is not None or entry.isidentifier():
+            yield match[1] if match is not None else entry
