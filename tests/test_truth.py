@@ -6,15 +6,18 @@ the product is the lab itself: that its figures can fall.
 
 import itertools
 import json
+import subprocess
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
+from planner.audit import audit
 from planner.model import Severity
+from planner.question import Question
 from planner.rule import Rule, finding
 from rules import RULES
-from tests.truth import compare, generator, installations, lab, libraries, table
+from tests.truth import compare, generator, installations, lab, layouts, libraries, prefixes, store, table
 from tests.truth.inventory import Unit
 
 # One worker runs them all: they share one installation.
@@ -68,6 +71,49 @@ def test_what_pip_leaves_behind_is_seen_to_be_gone_and_was_predicted(results):
     found = {(each.owner, each.fate) for each in upgrade.judged.breaks}
     assert ("pip:psutil", "predicted") in found
     assert ("pip:pyyaml", "predicted") in found
+
+
+def test_what_a_case_expects_to_be_said_is_said_and_nothing_against_it(results):
+    assert [(result.case.title, result.otherwise) for result in results if result.otherwise] == []
+
+
+def test_an_extension_of_torch_stops_loading_and_the_stable_abi_does_not(results):
+    moved = next(result for result in results if "pytorch=2.6.0" in result.case.title)
+    assert {each.owner for each in moved.judged.breaks} == {"pip:ofloose"}
+
+
+@pytest.fixture(scope="module")
+def both():
+    """The installation, and its environment that has torch from conda and, written over it, from pip."""
+    cache = store.cache_folder()
+    try:
+        materials = store.materials(cache, small=True, say=lambda _text: None)
+        place = installations.place(layouts.small(next(iter(materials.pythons))), materials, cache, lambda _text: None)
+    except (SystemExit, prefixes.LabError) as error:
+        pytest.skip(str(error))
+    return place, place.prefix("both")
+
+
+def test_torch_from_conda_and_from_pip_at_once_is_told_apart(both, tmp_path):
+    place, prefix = both
+    command = [prefix / "bin/python", "-B", "-c", "import torch; print(torch.__version__)"]
+    imported = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    question = Question(
+        env="both",
+        root=str(place.root),
+        home=str(place.home),
+        system=str(tmp_path),
+        cache_dir=str(tmp_path),
+        environ={},
+        created="2024-01-01T00:00:00Z",
+    )
+    said = {found.rule: found for found in audit(question, RULES, deep=False).findings if found.subject == "pip:torch"}
+    assert (said["PIP002"].severity, said["PIP002"].status) == (Severity.BLOCK, "certain")
+    assert f"hold pip's {imported}, which is what is imported" in said["PIP002"].message
+    assert "pytorch 2.5.1" in said["PIP002"].message
+    collide = {evidence.where.rpartition("site-packages/")[2] for evidence in said["PIP004"].evidence}
+    assert "torch/__init__.py" in collide
+    assert "let conda install pytorch again" in said["PIP002"].remedy
 
 
 def test_without_a_rule_recall_falls(results):

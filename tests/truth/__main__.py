@@ -25,7 +25,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", default=[], metavar="INSTALLATION", help="some installations alone")
     parser.add_argument("--write", type=Path, help="where truth.md and truth.json go", default=DOCS)
     given = parser.parse_args()
-    drawn = given.drawn if given.drawn is not None else (6 if given.small else 84)
+    drawn = given.drawn if given.drawn is not None else (6 if given.small else 108)
     outcome = lab.run(
         small=given.small,
         seed=given.seed,

@@ -37,7 +37,10 @@ _FORM = 1
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one case. `judged` is None where there was nothing to carry out."""
+    """What became of one case. `judged` is None where there was nothing to carry out.
+
+    `otherwise` is what the plan says against the case's own expectation.
+    """
 
     case: Case
     outcome: str
@@ -46,6 +49,7 @@ class Result:
     transaction: str
     judged: Judged | None = None
     tried: int = 0
+    otherwise: tuple[str, ...] = ()
 
 
 class Bench:
@@ -104,11 +108,13 @@ class Bench:
         transaction = text_digest(self.place.key, case.environment, records)
         solver = f"{plan['solver']['name']} {plan['solver']['version']}"
         if plan["outcome"] != "change":
-            return Result(case, plan["outcome"], plan["verdict"], solver, transaction)
+            unsaid = tuple(f"{what} is not said: {plan['outcome']}" for what in case.fires)
+            return Result(case, plan["outcome"], plan["verdict"], solver, transaction, otherwise=unsaid)
         failures, listed, tried = self._truth(case, plan, transaction)
         counted = [failure for failure in failures if not _withdrawn(plan, failure.unit, listed)]
         judged = compare.judge(plan, counted)
-        return Result(case, plan["outcome"], plan["verdict"], solver, transaction, judged, tried)
+        said = compare.otherwise(case, plan)
+        return Result(case, plan["outcome"], plan["verdict"], solver, transaction, judged, tried, said)
 
     def _truth(self, case: Case, plan: dict[str, Any], transaction: str) -> tuple[list[Failure], set[Unit], int]:
         path = self._cache / "truths" / f"{text_digest(transaction, self._probes)}.json"

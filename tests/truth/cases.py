@@ -9,12 +9,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from planner.model import ChannelPriority, Operation, Tool
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`channels` are "lab" and "other", in order; `drawn` says that the generator made it."""
+    """`channels` are "lab" and "other", in order; `drawn` says that the generator made it.
+
+    `fires` and `silent` are what the plan is to say and not to say of this change, whether or not it predicts anything
+    that one could see: a rule, or a rule and its subject (`ABI007 pip:linked`).
+    """
 
     installation: str
     environment: str
@@ -24,6 +30,8 @@ class Case:
     channels: tuple[str, ...] = ("lab",)
     priority: ChannelPriority | None = None
     drawn: bool = False
+    fires: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -35,20 +43,37 @@ class Case:
         return f"{self.installation}: {' '.join(words)}{channels}{priority}"
 
 
-def _install(installation: str, environment: str, *requests: str) -> list[Case]:
-    return [Case(installation, environment, tuple(request.split())) for request in requests]
+def _install(installation: str, environment: str, *requests: str, fires: str = "", silent: str = "") -> list[Case]:
+    return _cases("install", installation, environment, requests, fires, silent)
 
 
-def _remove(installation: str, environment: str, *requests: str) -> list[Case]:
-    return [Case(installation, environment, tuple(request.split()), "remove") for request in requests]
+def _remove(installation: str, environment: str, *requests: str, fires: str = "", silent: str = "") -> list[Case]:
+    return _cases("remove", installation, environment, requests, fires, silent)
 
 
-def _update(installation: str, environment: str, *requests: str) -> list[Case]:
-    return [Case(installation, environment, tuple(request.split()), "update") for request in requests]
+def _update(installation: str, environment: str, *requests: str, fires: str = "", silent: str = "") -> list[Case]:
+    return _cases("update", installation, environment, requests, fires, silent)
 
 
-def _mamba(installation: str, environment: str, *requests: str) -> list[Case]:
-    return [Case(installation, environment, tuple(request.split()), tool="mamba") for request in requests]
+def _mamba(installation: str, environment: str, *requests: str, fires: str = "", silent: str = "") -> list[Case]:
+    return _cases("install", installation, environment, requests, fires, silent, "mamba")
+
+
+def _cases(
+    operation: Operation,
+    installation: str,
+    environment: str,
+    requests: Sequence[str],
+    fires: str,
+    silent: str,
+    tool: Tool = "conda",
+) -> list[Case]:
+    """A case for each request; `fires` and `silent` are of all of them, with commas between."""
+    said, unsaid = (tuple(part.strip() for part in text.split(",") if part.strip()) for text in (fires, silent))
+    return [
+        Case(installation, environment, tuple(request.split()), operation, tool, fires=said, silent=unsaid)
+        for request in requests
+    ]
 
 
 BY_HAND = (
@@ -106,9 +131,81 @@ BY_HAND = (
     *_install("edges", "new", "python=3.12", "python=3.9", "markupsafe=3.0.2"),
     *_mamba("edges", "new", "python=3.12"),
     *_update("edges", "new", "greenlet"),
+    # Every rule on pip's side, each with what must not fire it.
+    *_install(
+        *("layers", "kinds", "python=3.11", "python=3.12"),
+        fires="PIP001 pip:toolz, PIP001 pip:regex, PIP001 pip:bcrypt, PIP001 pip:pipzip, PIP001 pip:edited, "
+        "PIP001 pip:linkedpure, PIP001 pip:unpacked, PIP001 pip:refusing",
+    ),
+    *_mamba("layers", "kinds", "python=3.13", fires="PIP001 pip:regex, PIP001 pip:bcrypt"),
+    *_install("layers", "kinds", "labzip=1.6", "numpy=2.0", "six=1.17", silent="PIP001, PIP002, PIP003, PIP004"),
+    *_remove("layers", "kinds", "numpy", silent="PIP001, PIP002, PIP003"),
+    *_install("layers", "base", "python=3.11", silent="PIP001 pip:regex, PIP001 pip:bcrypt"),
+    *_install("layers", "returns", "python=3.11", fires="PIP001 pip:six", silent="PIP001 pip:toolz"),
+    *_install("layers", "returns", "python=3.12", fires="PIP001 pip:six, PIP001 pip:toolz"),
+    *_install("layers", "doubled", "pyyaml", "jinja2", "psutil", "msgpack", "tabulate", fires="PIP002"),
+    *_install("layers", "doubled", "six", "labzip=1.6", "simplejson", silent="PIP001, PIP002, PIP003, PIP004"),
+    *_remove("layers", "needy", "markupsafe", fires="PIP003 pip:jinja2"),
+    *_remove("layers", "needy", "idna", "certifi", fires="PIP003 pip:requests"),
+    *_remove("layers", "needy", "cffi", fires="PIP003 pip:cryptography"),
+    *_remove("layers", "needy", "six", fires="PIP003 pip:python-dateutil"),
+    *_remove("layers", "needy", "annotated-types", fires="PIP003 pip:pydantic"),
+    *_install("layers", "needy", "pydantic-core=2.27", fires="PIP003 pip:pydantic"),
+    *_install("layers", "needy", "pygments=2.12", fires="PIP003 pip:rich"),
+    *_install("layers", "needy", "markupsafe=3", "six=1.17", "charset-normalizer=3.4", silent="PIP001, PIP003"),
+    *_remove("layers", "needy", "numpy", silent="PIP001, PIP003"),
+    *_update("layers", "needy", "urllib3 tabulate", silent="PIP001, PIP003"),
+    *_remove("layers", "overwritten", "psutil", "pyyaml", "msgpack", fires="PIP004"),
+    *_update("layers", "overwritten", "psutil", fires="PIP004 pip:psutil"),
+    *_install("layers", "overwritten", "python=3.12", fires="PIP001 pip:psutil"),
+    *_install("layers", "overwritten", "wrapt", "six=1.17", silent="PIP001, PIP002, PIP003, PIP004"),
+    *_remove("layers", "overwritten", "numpy", silent="PIP001, PIP002, PIP003, PIP004"),
+    # torch's minor moves under what is made of it, conda's and pip's; a patch does not hurt, nor its stable ABI.
+    *_install(
+        *("vision", "conda", "pytorch=2.6.0"),
+        fires="ABI007 pip:oflinked, ABI007 pip:ofloose",
+        silent="ABI007 pip:ofstable, ABI007 pip:ofnone, ABI008 conda:torchvision",
+    ),
+    *_install("vision", "conda", "pytorch=2.5.0", silent="ABI007, ABI008, PIP001, PIP002"),
+    *_install("vision", "conda", "python=3.11", fires="PIP001 pip:oflinked, PIP001 pip:ofstable"),
+    *_remove("vision", "conda", "torchvision", silent="ABI007, ABI008"),
+    *_remove(
+        "vision", "conda", "pytorch", fires="ABI007 pip:oflinked, ABI007 pip:ofstable", silent="ABI007 pip:ofnone"
+    ),
+    *_install("vision", "paired", "pytorch=2.6.0", fires="ABI008 pip:torchvision"),
+    *_mamba("vision", "paired", "pytorch=2.6.0", fires="ABI008 pip:torchvision"),
+    *_install("vision", "paired", "pytorch=2.5.0", "six=1.17", silent="ABI007, ABI008"),
+    *_install("vision", "cuda", "pytorch==2.5.1=py3.11_cpu_1", fires="ABI007 pip:ofcuda", silent="ABI007 pip:ofstable"),
+    *_install("vision", "pip", "pytorch=2.6.0", fires="PIP002 pip:torch"),
+    *_install("vision", "pip", "pytorch=2.5.1", fires="PIP002 pip:torch"),
+    *_install("vision", "pip", "six=1.17", silent="PIP002, ABI007, ABI008"),
+    *_install("vision", "twice", "pytorch=2.6.0", fires="PIP002 pip:torch"),
+    *_install("vision", "twice", "six=1.17", silent="PIP002, PIP004, ABI007, ABI008"),
+    *_remove("vision", "twice", "pytorch", fires="PIP004 pip:torch"),
     # At most a handful: one import of all of torch takes a minute.
-    *_install("torch", "net", "python=3.10", "numpy=2.0"),
+    *_install("torch", "net", "python=3.10", fires="PIP001 pip:torch, PIP001 pip:oflinked"),
+    *_install("torch", "net", "numpy=2.0", silent="ABI007, ABI008"),
+    *_install("torch", "net", "pytorch=2.5.1", fires="PIP002 pip:torch"),
     *_remove("torch", "net", "jinja2"),
+    *_install("torch", "both", "pytorch=2.6.0", fires="PIP002 pip:torch"),
+    *_remove("torch", "both", "pytorch", fires="PIP004 pip:torch"),
+    *_install("torch", "both", "six=1.17", silent="PIP002, PIP004, ABI007, ABI008"),
+    # What lies around an environment: what is bound to the old python dies, what is beside it does not.
+    *_install(
+        *("around", "base", "python=3.12"),
+        fires="ENV001 conda:six, ENV001 pip:attrs",
+        silent="ENV001 conda:tabulate, ENV001 conda:markupsafe",
+    ),
+    *_mamba("around", "base", "python=3.12", fires="ENV001 conda:six"),
+    *_install("around", "base", "python=3.13", fires="ENV001 pip:attrs", silent="ENV001 conda:six"),
+    *_install("around", "base", "python=3.10", fires="ENV001 conda:tabulate", silent="ENV001 conda:six"),
+    *_install("around", "base", "six=1.16", "markupsafe=2.1", silent="ENV001, ENV004, ENV005"),
+    *_remove("around", "base", "pygments"),
+    *_install("around", "clean", "python=3.12", fires="ENV001 conda:six"),
+    *_install("around", "clean", "six=1.16", silent="ENV001, ENV004, ENV005"),
+    *_install("around", "apart", "python=3.12", silent="ENV001"),
+    *_install("around", "next", "six=1.17", fires="ENV001 conda:six"),
+    *_install("around", "next", "python=3.11"),
 )
 
 
@@ -121,4 +218,7 @@ def small(new: str) -> tuple[Case, ...]:
         *_install("small", "base", "labzip=1.6"),
         *_mamba("small", "work", f"python={new}"),
         *_update("small", "base", "labzip labtool"),
+        *_install("small", "work", "pyyaml", fires="PIP002 pip:pyyaml"),
+        *_install("small", "made", "pytorch=2.6.0", fires="ABI007 pip:ofloose", silent="ABI007 pip:ofstable"),
+        *_remove("small", "both", "pytorch", fires="PIP004 pip:torch"),
     )

@@ -61,6 +61,7 @@ BOUND = (
     Release("pillow", "10.4.0", MIDDLE),
     Release("greenlet", "3.1.1"),
     Release("pydantic-core", "2.23.4", MIDDLE),
+    Release("pydantic-core", "2.27.2", MIDDLE),
     Release("orjson", "3.10.7", MIDDLE),
     # Packed as records of old were: nothing in their metadata binds them to the python they were built for.
     Release("ujson", "5.10.0", ("3.10",), loose=True),
@@ -70,11 +71,13 @@ BOUND = (
 ABI3 = (
     Release("cryptography", "43.0.3"),
     Release("psutil", "6.0.0"),
+    Release("psutil", "6.1.0"),
     Release("bcrypt", "4.2.0"),
 )
 # Pure python, some with entry points.
 PURE = (
     Release("six", "1.16.0"),
+    Release("six", "1.17.0"),
     Release("click", "8.1.7"),
     Release("jinja2", "3.1.4"),
     Release("packaging", "24.1"),
@@ -86,6 +89,7 @@ PURE = (
     Release("certifi", "2024.8.30"),
     Release("idna", "3.10"),
     Release("pycparser", "2.22"),
+    Release("pygments", "2.12.0"),
     Release("pygments", "2.18.0"),
     Release("tabulate", "0.9.0"),
     Release("attrs", "24.2.0"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from tests.truth.cases import Case
     from tests.truth.inventory import Unit
 
 # Nothing here has a GPU, fills a disk or waits for years: these rules are outside the figure, and named as such.
@@ -92,6 +93,16 @@ def judge(plan: dict[str, Any], failures: Iterable[Failure]) -> Judged:
     )
     breaks = tuple(_break(key, group, certain, unverified, plan) for key, group in sorted(groups.items()))
     return Judged(predictions, breaks)
+
+
+def otherwise(case: Case, plan: dict[str, Any]) -> tuple[str, ...]:
+    """Where a plan does not say what its case expects of it, or says what it is not to say. Sentences."""
+    new = [finding for finding in plan["findings"] if not finding["pre_existing"]]
+    said = {finding["rule"] for finding in new} | {f"{finding['rule']} {finding['subject']}" for finding in new}
+    return (
+        *(f"{what} is not said" for what in case.fires if what not in said),
+        *(f"{what} is said" for what in case.silent if what in said),
+    )
 
 
 def in_figure(rule: str) -> bool:

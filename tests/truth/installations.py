@@ -11,9 +11,9 @@ import json
 import os
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from tests.truth import libraries, prefixes
+from tests.truth import libraries, prefixes, torchlike
 from tests.truth.store import source_digest, text_digest
 
 if TYPE_CHECKING:
@@ -23,18 +23,26 @@ if TYPE_CHECKING:
     from tests.truth.libraries import RunPath
     from tests.truth.store import Materials
 
-_SOURCES = ("prefixes.py", "installations.py", "libraries.py", "clibs/*")
+_SOURCES = ("prefixes.py", "installations.py", "libraries.py", "clibs/*.*")
+_TORCH_SOURCES = ("torchlike.py", "clibs/torch/*")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source tree that pip builds in an environment, against the library of that link name in its prefix."""
+    """A source tree that pip builds in an environment, against the library of that link name in its prefix.
+
+    Without a symbol it is pure. `how` is what pip is given: the folder, the folder to be linked to, or an archive of it
+    that it finds by name. With `torch` its extension is made of the torch that is installed there, and tied to it so.
+    """
 
     name: str
-    symbol: str
-    link_name: str
+    symbol: str = ""
+    link_name: str = ""
     run_path: RunPath = "rpath"
-    editable: bool = False
+    how: Literal["folder", "editable", "archive"] = "folder"
+    requires_python: str = ">=3.9"
+    torch: Literal["linked", "stable", "cuda"] | None = None
+    says_torch: bool = True  # whether its metadata requires torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,7 @@ class Environment:
     """One environment: what was asked of conda, what pip added, and ELF objects that a user compiled into it.
 
     `pip` are requirements that pip installs in this order; `twice` are installed without removing conda's copy first.
+    `left_over` lies in the folder of another python (X.Y), which the environment had once.
     """
 
     name: str
@@ -50,16 +59,19 @@ class Environment:
     twice: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
     own_objects: tuple[tuple[str, str, str], ...] = ()  # file below lib/, symbol, link name
+    left_over: tuple[tuple[str, str], ...] = ()  # X.Y and requirement
+    variables: tuple[tuple[str, str], ...] = ()  # set by its activation
 
 
 @dataclass(frozen=True, slots=True)
 class Virtualenv:
-    """A virtualenv in the user's home, made from an environment's python."""
+    """A virtualenv in the user's home, made from an environment's python, which was called by the name `called`."""
 
     name: str
     environment: str
     pip: tuple[str, ...] = ()
     system_site: bool = False
+    called: str = "python"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +92,14 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """All of it. `user_site` is what `pip install --user` added, with base's python."""
+    """All of it. `user_site` is what `pip install --user` added with base's python, `other_sites` with another X.Y."""
 
     name: str
     environments: tuple[Environment, ...]
     virtualenvs: tuple[Virtualenv, ...] = ()
     references: tuple[Reference, ...] = ()
     user_site: tuple[str, ...] = ()
+    other_sites: tuple[tuple[str, str], ...] = ()  # X.Y and requirement
 
     @property
     def pythons(self) -> frozenset[str]:
@@ -124,7 +137,9 @@ class Place:
 
 def place(installation: Installation, materials: Materials, cache: Path, say: Callable[[str], None]) -> Place:
     """The installation on disk, built where it is not there yet."""
-    key = text_digest(repr(installation), materials.digest, source_digest(*_SOURCES))
+    sources = [source for environment in installation.environments for source in environment.sources]
+    made_of = (*_SOURCES, *(_TORCH_SOURCES if any(source.torch for source in sources) else ()))
+    key = text_digest(repr(installation), materials.digest, source_digest(*made_of))
     found = Place(installation, cache / "installations" / key[:10], key)
     for environment in installation.environments:
         prefixes.restore(found.prefix(environment.name))
@@ -139,30 +154,60 @@ def place(installation: Installation, materials: Materials, cache: Path, say: Ca
 def _build(found: Place, materials: Materials) -> None:
     found.home.mkdir(parents=True)
     for environment in found.installation.environments:
-        prefix = found.prefix(environment.name)
-        prefixes.create(prefix, environment.specs, materials.lab, materials)
-        python = prefix / "bin" / "python"
-        for requirement in environment.pip:
-            prefixes.pip(python, found.home, materials, requirement)
-        for requirement in environment.twice:
-            prefixes.pip(python, found.home, materials, "--ignore-installed", requirement)
-        for source in environment.sources:
-            folder = found.home / "src" / f"{environment.name}-{source.name}"
-            libraries.write_source(folder, source.name, source.symbol, source.link_name, source.run_path)
-            prefixes.pip(python, found.home, materials, *(["--editable"] if source.editable else []), str(folder))
-        for name, symbol, link_name in environment.own_objects:
-            libraries.build_shared(prefix / "lib" / name, symbol, prefix / "lib", link_name)
+        _make_environment(found, environment, materials)
     for virtualenv in found.installation.virtualenvs:
         _make_virtualenv(found, virtualenv, materials)
     if found.installation.user_site:
         base = found.root / "bin" / "python"
         prefixes.pip(base, found.home, materials, "--user", *found.installation.user_site)
+    for minor, requirement in found.installation.other_sites:
+        _put_aside(found, found.home / ".local", minor, requirement, materials)
     for reference in found.installation.references:
         _refer(found, reference)
 
 
+def _make_environment(found: Place, environment: Environment, materials: Materials) -> None:
+    prefix = found.prefix(environment.name)
+    prefixes.create(prefix, environment.specs, materials.lab, materials)
+    python = prefix / "bin" / "python"
+    for requirement in environment.pip:
+        prefixes.pip(python, found.home, materials, requirement)
+    for requirement in environment.twice:
+        prefixes.pip(python, found.home, materials, "--ignore-installed", requirement)
+    for source in environment.sources:
+        _build_source(found, environment, source, materials)
+    for minor, requirement in environment.left_over:
+        _put_aside(found, prefix, minor, requirement, materials)
+    if environment.variables:
+        state = {"env_vars": dict(environment.variables)}
+        (prefix / "conda-meta" / "state").write_text(json.dumps(state))
+    for name, symbol, link_name in environment.own_objects:
+        libraries.build_shared(prefix / "lib" / name, symbol, prefix / "lib", link_name)
+
+
+def _put_aside(found: Place, folder: Path, minor: str, requirement: str, materials: Materials) -> None:
+    """Install into the site-packages of a python that is not the present one."""
+    site = folder / "lib" / f"python{minor}" / "site-packages"
+    bound = ["--python-version", minor, "--only-binary", ":all:", "--target", str(site)]
+    prefixes.pip(found.root / "bin" / "python", found.home, materials, *bound, requirement)
+
+
+def _build_source(found: Place, environment: Environment, source: Source, materials: Materials) -> None:
+    folder = found.home / "src" / f"{environment.name}-{source.name}"
+    (torchlike if source.torch else libraries).write_source(folder, source)
+    given = {
+        "folder": [str(folder)],
+        "editable": ["--editable", str(folder)],
+        "archive": ["--find-links", str(folder.parent), source.name],
+    }
+    if source.how == "archive":
+        libraries.archive(folder, source.name)
+    python = found.prefix(environment.name) / "bin" / "python"
+    prefixes.pip(python, found.home, materials, *given[source.how])
+
+
 def _make_virtualenv(found: Place, virtualenv: Virtualenv, materials: Materials) -> None:
-    python = found.prefix(virtualenv.environment) / "bin" / "python"
+    python = found.prefix(virtualenv.environment) / "bin" / virtualenv.called
     folder = found.virtualenv(virtualenv.name)
     folder.parent.mkdir(exist_ok=True)
     site = ["--system-site-packages"] if virtualenv.system_site else []

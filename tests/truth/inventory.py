@@ -1,12 +1,14 @@
 """What there is to break: the modules, shared objects and scripts of a prefix, and whose they are.
 
 Read from conda-meta and from the RECORDs of pip, independently of the product, which reads the same files with its own
-code. A file that pip has overwritten is pip's: it was used last.
+code. A file that both list belongs to whose content it has, by the hashes in both lists: it was written last by them.
 """
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import json
 import os
 import re
@@ -63,16 +65,19 @@ def read(environment: str, folder: Path) -> Prefix:
     """Take stock of a prefix, or of a virtualenv."""
     found = Prefix(environment, folder)
     paths: dict[str, str] = {}
+    contents: dict[str, str] = {}
     for record in _records(folder):
         owner = f"conda:{record['name']}"
         paths |= dict.fromkeys(record.get("files", ()), owner)
+        for entry in record.get("paths_data", {}).get("paths", ()):
+            contents[entry["_path"]] = entry.get("sha256_in_prefix") or entry.get("sha256") or ""
         found.units.add(Unit(environment, owner, "presence", record["name"]))
     for site in sorted(folder.glob("lib/python3.*/site-packages")):
         for information in sorted(site.glob("*.dist-info")):
             location = information.relative_to(folder).as_posix()
             owned = paths.get(f"{location}/METADATA", "").startswith("conda:")
             if not owned and not information.name.startswith("~"):
-                _add_dist(found, site, information, paths)
+                _add_dist(found, site, information, paths, contents)
     for path in _unowned_objects(folder, paths):
         paths[path] = f"file:{folder / path}"
     for path, owner in paths.items():
@@ -95,7 +100,7 @@ def _records(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in sorted((folder / "conda-meta").glob("*.json"))]
 
 
-def _add_dist(found: Prefix, site: Path, information: Path, paths: dict[str, str]) -> None:
+def _add_dist(found: Prefix, site: Path, information: Path, paths: dict[str, str], contents: dict[str, str]) -> None:
     name, _, _version = information.name.removesuffix(".dist-info").partition("-")
     owner = f"pip:{canonicalize_name(name)}"
     try:
@@ -105,7 +110,9 @@ def _add_dist(found: Prefix, site: Path, information: Path, paths: dict[str, str
     for row in rows:
         path = os.path.normpath(site / row[0])
         if path.startswith(f"{found.folder}{os.sep}") and not path.endswith(".pyc"):
-            paths[os.path.relpath(path, found.folder)] = owner
+            inner = os.path.relpath(path, found.folder)
+            if not _is_written_by_conda(path, contents.get(inner), row[1]):
+                paths[inner] = owner
     try:
         direct = json.loads((information / "direct_url.json").read_text())
     except (OSError, ValueError):
@@ -118,6 +125,16 @@ def _add_dist(found: Prefix, site: Path, information: Path, paths: dict[str, str
                 module = _module(f"{package.parent.name}/{path.name}")
                 if module:
                     found.units.add(Unit(found.environment, owner, "module", module))
+
+
+def _is_written_by_conda(path: str, in_record: str | None, by_pip: str) -> bool:
+    """Whether a file has the content that conda's record gives it, and not the one that pip's RECORD does."""
+    if not in_record or not by_pip or not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        digest = hashlib.sha256(file.read()).digest()
+    own = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return digest.hex() == in_record and own != by_pip.removeprefix("sha256=")
 
 
 def _unowned_objects(folder: Path, paths: dict[str, str]) -> list[str]:

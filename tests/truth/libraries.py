@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.truth.cpython import Interpreter
+    from tests.truth.installations import Source
 
 SOURCES = Path(__file__).parent / "clibs"
 RunPath = Literal["rpath", "runpath", "none"]
@@ -153,24 +155,35 @@ def build_shared(target: Path, symbol: str, libraries: Path, link_name: str) -> 
     _compile(*command, *_linked(libraries, link_name, "runpath", "$ORIGIN"))
 
 
-def write_source(folder: Path, name: str, symbol: str, link_name: str, run_path: RunPath) -> None:
-    """A source distribution whose extension links against the libraries of the prefix that builds it."""
-    (folder / name).mkdir(parents=True)
-    (folder / name / "__init__.py").write_text(f"from {name}._core import answer\n")
-    shutil.copyfile(SOURCES / "core.c", folder / "core.c")
-    tags = {"rpath": "-Wl,--disable-new-dtags", "runpath": "-Wl,--enable-new-dtags", "none": ""}[run_path]
-    arguments = [tags, "-Wl,-rpath,{prefix}/lib"] if tags else []
+def write_source(folder: Path, source: Source) -> None:
+    """A source distribution; its extension, if it has one, links against the libraries of the prefix that builds it."""
+    package = folder / source.name
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(f"from {source.name}._core import answer\n" if source.symbol else "")
+    (folder / "PKG-INFO").write_text(f"Metadata-Version: 2.1\nName: {source.name}\nVersion: 1.0\n")
     (folder / "pyproject.toml").write_text(
         '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
     )
+    shutil.copyfile(SOURCES / "core.c", folder / "core.c")
+    tags = {"rpath": "-Wl,--disable-new-dtags", "runpath": "-Wl,--enable-new-dtags", "none": ""}[source.run_path]
+    arguments = [tags, "-Wl,-rpath,{prefix}/lib"] if tags else []
     (folder / "setup.py").write_text(
         "import sys\n"
         "from setuptools import Extension, setup\n"
         f"arguments = [text.replace('{{prefix}}', sys.prefix) for text in {arguments!r}]\n"
-        f"core = Extension({name + '._core'!r}, ['core.c'], define_macros=[('LAB_SYMBOL', {symbol!r})],\n"
-        f"    libraries=[{link_name!r}], library_dirs=[sys.prefix + '/lib'], extra_link_args=arguments)\n"
-        f"setup(name={name!r}, version='1.0', packages=[{name!r}], ext_modules=[core])\n"
+        f"core = Extension({source.name + '._core'!r}, ['core.c'], define_macros=[('LAB_SYMBOL', {source.symbol!r})],\n"
+        f"    libraries=[{source.link_name!r}], library_dirs=[sys.prefix + '/lib'], extra_link_args=arguments)\n"
+        f"setup(name={source.name!r}, version='1.0', packages=[{source.name!r}],\n"
+        f"    python_requires={source.requires_python!r}, ext_modules={'[core]' if source.symbol else '[]'})\n"
     )
+
+
+def archive(folder: Path, name: str) -> Path:
+    """The source archive of such a folder, beside it, as an index would offer it."""
+    target = folder.parent / f"{name}-1.0.tar.gz"
+    with tarfile.open(target, "w:gz") as packed:
+        packed.add(folder, f"{name}-1.0")
+    return target
 
 
 def _build_library(library: Library, folder: Path) -> None:

@@ -114,10 +114,10 @@ def _imports_and_objects(place: Place, view: _View, units: set[Unit], stock: inv
     if not view.python.exists():
         gone = Seen(f"gone: {view.python} does not exist")
         seen = dict.fromkeys(modules, gone)
-        answers = _ask(sys.executable, place.home, [], sorted(objects))
+        answers = _ask(sys.executable, place.home, view, [], sorted(objects))
     else:
         seen = {}
-        answers = _ask(str(view.python), place.home, inventory.grouped_modules(modules), sorted(objects))
+        answers = _ask(str(view.python), place.home, view, inventory.grouped_modules(modules), sorted(objects))
     by_name: dict[str, list[Unit]] = {}
     for unit in modules:
         by_name.setdefault(unit.name, []).append(unit)
@@ -133,13 +133,13 @@ def _imports_and_objects(place: Place, view: _View, units: set[Unit], stock: inv
     return seen
 
 
-def _ask(python: str, home: Path, modules: list[list[str]], objects: list[str]) -> list[list[str | None]]:
+def _ask(python: str, home: Path, view: _View, modules: list[list[str]], objects: list[str]) -> list[list[str | None]]:
     if not modules and not objects:
         return []
     done = subprocess.run(
         [python, "-B", "-W", "ignore", "-c", _PROBE.read_text()],
         input=json.dumps({"modules": modules, "objects": objects}),
-        env=clean_environment(home),
+        env=clean_environment(home) | _activated(view),
         cwd=home,
         capture_output=True,
         text=True,
@@ -155,6 +155,15 @@ def _ask(python: str, home: Path, modules: list[list[str]], objects: list[str]) 
             ["object", path, why, None] for path in objects
         ]
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def _activated(view: _View) -> dict[str, str]:
+    """The variables that the environment's activation sets."""
+    try:
+        variables = json.loads((view.folder / "conda-meta" / "state").read_text())["env_vars"]
+    except OSError:
+        return {}
+    return {str(name): str(value) for name, value in variables.items()}
 
 
 def _references(place: Place, target: str | None) -> dict[Unit, Seen]:

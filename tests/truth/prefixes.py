@@ -2,7 +2,7 @@
 
 A change is carried out at the prefix's own path, since paths are written into its files: the prefix is moved aside, a
 clone of hard links takes its place, and what is left of the clone is thrown away afterwards. Installers replace files
-and never write into them; `Seal` proves that nothing else happened to the original.
+and write into none but scripts, which are copied; `seal` proves that nothing else happened to the original.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _WHEN = "2024-01-01 00:00:00"
 _APART = ("envs", "pkgs")
 _PATIENCE = 600
+_SCRIPT = 64 * 1024
 
 
 class LabError(Exception):
@@ -79,7 +80,8 @@ def transact(
 def pip(python: Path, home: Path, materials: Materials, *arguments: str, target: Path | None = None) -> None:
     """Run an environment's own pip, without a network; `target` is another python to install into."""
     command = [str(python), "-m", "pip", *(["--python", str(target)] if target else []), "install"]
-    options = ["--no-index", "--find-links", str(materials.wheel_folder), "--no-deps", "--no-build-isolation"]
+    folders = [f"--find-links={folder}" for folder in (materials.wheel_folder, materials.own_wheels)]
+    options = ["--no-index", *folders, "--no-deps", "--no-build-isolation"]
     run([*command, "--quiet", "--no-warn-script-location", *options, *arguments], home)
 
 
@@ -197,6 +199,8 @@ def _link_tree(source: Path, target: Path) -> None:
             path = os.path.join(place, name)
             if os.path.islink(path):
                 (there / name).symlink_to(os.readlink(path))
+            elif os.path.basename(place) == "bin" and os.path.getsize(path) < _SCRIPT:
+                shutil.copy2(path, there / name)
             else:
                 os.link(path, there / name)
 

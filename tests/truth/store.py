@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
-from tests.truth import catalogue, channel, cpython, libraries, standin, wheels
+from tests.truth import catalogue, channel, cpython, libraries, standin, torchlike, wheels
 from tests.truth.channel import Package
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tests.truth.cpython import Interpreter
 
 HERE = Path(__file__).parent
+_TORCH = ("torchlike.py", "own_wheels.py", "clibs/torch/*")
 # What the second channel holds: the same packages, of which the first may then be switched away from.
 OTHER = {"labzip": ("2.0.0",), "labstdcxx": ("12.1.0",), "labcudart": ("12.6.0",), "numpy": ("2.0.2", "2.1.3")}
 
@@ -42,6 +43,7 @@ class Materials:
     lab: str
     other: str
     wheel_folder: Path
+    own_wheels: Path
     pip_wheels: tuple[wheels.Wheel, ...]
     package_cache: Path
     digest: str
@@ -93,6 +95,8 @@ def materials(cache: Path, *, small: bool, say: Callable[[str], None]) -> Materi
         recipes = [*_recipes(pythons, found)]
         if libraries.compiler() is None:
             missing.append("a C compiler: no libraries of the lab's own")
+        if torchlike.compiler() is None:
+            missing.append("a C++ compiler: no torch of the lab's own")
         archives = _built(recipes, cache, say)
         digest = text_digest([recipe.key for recipe in recipes], OTHER)
         lab = _channel(cache / "channels" / digest / "lab", archives)
@@ -105,6 +109,7 @@ def materials(cache: Path, *, small: bool, say: Callable[[str], None]) -> Materi
             str(lab),
             str(other),
             cache / "wheels",
+            _own_wheels(pythons, cache),
             (*found, *extra),
             cache / "pkgs",
             digest,
@@ -145,6 +150,11 @@ def _recipes(pythons: dict[str, Interpreter], found: list[wheels.Wheel]) -> Iter
         key = text_digest("wheel", wheel.path.name, wheel.pythons, release.loose, release.also, base, wheel_base)
         yield _Recipe(key, lambda work, wheel=wheel: wheels.packages(wheel, pythons, work))
     program = libraries.compiler()
+    if torchlike.compiler() is not None:
+        key = text_digest(
+            "torch", source_digest(*_TORCH), [interpreter.version for interpreter in pythons.values()], base
+        )
+        yield _Recipe(key, lambda work: torchlike.packages(pythons, work))
     if program is not None:
         version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
         versions = [interpreter.version for interpreter in pythons.values()]
@@ -152,8 +162,23 @@ def _recipes(pythons: dict[str, Interpreter], found: list[wheels.Wheel]) -> Iter
             text_digest("stand-in", source_digest("standin.py", "wheels.py"), list(pythons), base),
             lambda work: standin.packages(pythons, work),
         )
-        key = text_digest("libraries", source_digest("libraries.py", "clibs/*"), versions, version, base)
+        key = text_digest("libraries", source_digest("libraries.py", "clibs/*.*"), versions, version, base)
         yield _Recipe(key, lambda work: libraries.packages(pythons, work))
+
+
+def _own_wheels(pythons: dict[str, Interpreter], cache: Path) -> Path:
+    """The folder of the lab's own wheels; empty without a C++ compiler."""
+    versions = [interpreter.version for interpreter in pythons.values()]
+    folder = cache / "own-wheels" / text_digest(source_digest(*_TORCH), versions, torchlike.compiler())
+    if not folder.is_dir():
+        with tempfile.TemporaryDirectory(dir=cache / "work") as work:
+            result = Path(work, "result")
+            result.mkdir()
+            if torchlike.compiler() is not None:
+                torchlike.make_wheels(pythons, Path(work), result)
+            folder.parent.mkdir(exist_ok=True)
+            result.rename(folder)
+    return folder
 
 
 def _built(recipes: list[_Recipe], cache: Path, say: Callable[[str], None]) -> list[tuple[Package, Path]]:

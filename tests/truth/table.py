@@ -129,6 +129,7 @@ def document(results: Sequence[Result], facts: Facts) -> dict[str, Any]:
         ],
         "dry_run": _dry_run(carried_out),
         "called_safe_and_broke": [result.case.title for result in _called_safe(carried_out)],
+        "said_otherwise": [[result.case.title, *result.otherwise] for result in results if result.otherwise],
         "results": [_case(result) for result in carried_out],
     }
 
@@ -257,6 +258,15 @@ def markdown(results: Sequence[Result], facts: Facts) -> str:
             for p in (result.judged.predictions if result.judged else ())
             if not p.confirmed
         ),
+        "",
+        "## Said otherwise than a case expects",
+        "",
+        (
+            f"{sum(bool(result.case.fires or result.case.silent) for result in results)} cases name rules that are to "
+            "speak of the change, or not to, whether or not they predict anything."
+        ),
+        "",
+        *_bullets(f"`{result.case.title}`: {', '.join(result.otherwise)}" for result in results if result.otherwise),
         "",
         "## The lab",
         "",
