@@ -512,6 +512,13 @@ def _resolved(root: str | None, env: str, ambient: dict[str, Any]) -> tuple[str,
 @click.option("--check", "checks", multiple=True, metavar="CMD", help="A smoke test of your own. Repeatable; no shell.")
 @click.option("--launcher", metavar="CMD", help='Run the GPU verification through this, e.g. "srun --gres=gpu:1".')
 @click.option("--cpu-ok", is_flag=True, help="No GPU is accepted by the verification.")
+@click.option(
+    "--mirror",
+    "mirrors",
+    multiple=True,
+    metavar="CHANNEL=PATH_OR_URL",
+    help="Where the packages of a channel are had from; rattler makes the environment. Repeatable.",
+)
 @click.option("--embedded", is_flag=True, help="Let rattler make the environment although conda or mamba is there.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 @click.option("-v", "--verbose", is_flag=True, help="Each stage and its time on stderr, a line each.")
@@ -525,6 +532,7 @@ def apply_command(plan_file: str, **given: Any) -> None:
     Examples:
       planner apply plan.json
       planner apply plan.json --yes --check "python -m pytest -q tests"
+      planner apply plan.json --yes --mirror conda-forge=/srv/mirror/conda-forge
       planner apply plan.json --undo --yes
     """
     if os.name != "posix":
@@ -541,6 +549,7 @@ def apply_command(plan_file: str, **given: Any) -> None:
         cpu_ok=given["cpu_ok"],
         launcher=_words("--launcher", given["launcher"]) if given["launcher"] else (),
         embedded=given["embedded"],
+        mirrors=tuple(_mirror(text) for text in given["mirrors"]),
     )
     if not given["yes"]:
         if given["undo"]:

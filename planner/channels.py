@@ -80,6 +80,17 @@ def open_channels(
     return tuple(repodata for item in repositories for repodata in answers[item])
 
 
+def places(
+    channels: Sequence[str], subdir: str, mirrors: Sequence[tuple[str, str]], config: Config
+) -> tuple[tuple[str, str], ...]:
+    """The channels' own base URLs, each with the URL that its packages are had from, the best first; mirrors as above.
+
+    The second may hold the login or token that the configuration has. Raises `ChannelError`.
+    """
+    found = _repositories(channels, subdir, mirrors, config, lambda _text: None)
+    return tuple((item.own, item.place.own if item.place.local else item.place.source) for item in found)
+
+
 def records_of(
     repodata: Repodata, names: Iterable[str], files: Collection[str] | None = None
 ) -> tuple[PackageRecord, ...]:

@@ -238,7 +238,12 @@ def _direct_url(reader: _Reader) -> DirectUrl | None:
         "vcs" if "vcs_info" in content else "dir" if isinstance(info, dict) else "archive"
     )
     editable = isinstance(info, dict) and info.get("editable") is True
-    return DirectUrl(_LOGIN.sub(r"\1", content["url"]), editable=editable, kind=kind)
+    of_vcs = content.get("vcs_info")
+    told = of_vcs if isinstance(of_vcs, dict) else {}
+    texts = (told.get("vcs"), told.get("commit_id"), content.get("subdirectory"))
+    vcs, commit, subdirectory = (text if isinstance(text, str) else "" for text in texts)
+    url = _LOGIN.sub(r"\1", content["url"])
+    return DirectUrl(url, editable=editable, kind=kind, vcs=vcs, commit=commit, subdirectory=subdirectory)
 
 
 def _read_link(site: _Site, path: str, owner: str | None, reader: _Reader) -> PipDist | None:

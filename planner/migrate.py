@@ -131,6 +131,8 @@ def _artifacts(move: Move, request: Request) -> tuple[tuple[str, str], ...]:
         "requirements.txt": move.pip.text,
         "verify_gpu.py": artifacts.script("probe.py"),
     }
+    if move.pip.of_torch:
+        texts["requirements-torch.txt"] = move.pip.torch_text
     if move.pip.editable:
         texts["requirements-editable.txt"] = move.pip.editable_text
     texts |= {name: patch for name, _, patch in cut_over(move)}

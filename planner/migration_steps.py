@@ -85,12 +85,14 @@ def _pip(move: Move) -> Iterator[Step]:
     check, undo = ((*call, "check"),), (removal(move, move.prefix),)
     install = (*call, "install", "--no-deps", "--requirement")
     editable = len(move.pip.editable)
-    if move.pip.from_files:
+    if move.pip.from_files or move.pip.of_torch:
+        files: Argv = ("requirements-torch.txt",) if move.pip.of_torch else ()
+        files += ("requirements.txt",) if move.pip.from_files else ()
         number = count(len(move.pip.carried) - editable, "distribution")
         built = f", {len(move.pip.rebuilt)} of them with another wheel or built again" if move.pip.rebuilt else ""
         left = f"; {len(move.pip.left)} more not installed by it, each with its reason there" if move.pip.left else ""
-        title = f"Install the pip layer of {move.name} from requirements.txt ({number}{built}{left})"
-        yield Step("pip", "pip", title, ((*install, "requirements.txt"),), check, undo)
+        title = f"Install the pip layer of {move.name} from {' and '.join(files)} ({number}{built}{left})"
+        yield Step("pip", "pip", title, tuple((*install, name) for name in files), check, undo)
     if editable:
         kept = "" if move.fresh else f", which {move.old.name} keeps using"
         title = f"Tie {move.name} to the sources of {count(editable, 'editable distribution')}{kept}"

@@ -81,11 +81,17 @@ class RecordFiles:
 
 @dataclass(frozen=True, slots=True)
 class DirectUrl:
-    """Where pip was told to take a distribution from (PEP 610): a local folder or archive, a VCS, or a URL."""
+    """Where pip was told to take a distribution from (PEP 610): a local folder or archive, a VCS, or a URL.
+
+    `vcs` is the program of a repository and `commit` what was built of it, `subdirectory` where in it; each may be empty.
+    """
 
     url: str
     editable: bool = False
     kind: Literal["dir", "archive", "vcs"] = "archive"
+    vcs: str = ""
+    commit: str = ""
+    subdirectory: str = ""
 
 
 DistKind: TypeAlias = Literal["pure", "abi3", "tagged", "editable", "local"]

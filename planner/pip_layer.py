@@ -19,11 +19,13 @@ from planner.versions import minor
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from planner.model import Environment, PackageRecord, PipDist
+    from planner.model import DirectUrl, Environment, PackageRecord, PipDist
 
 _TORCH = frozenset({"torch", "torchaudio", "torchvision"})
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
+_REPOSITORIES = frozenset({"git", "hg"})  # whose commits are sums of their contents
+_COMMIT, _SUBDIRECTORY = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}"), re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._/-]*")
 _TORCH_INDEX = "https://download.pytorch.org/whl/"
 
 
@@ -32,19 +34,25 @@ class PipLayer:
     """The pip layer of a new environment.
 
     `lines` are what pip is given, `carried` the dists behind them; `left` is (dist, reason) for each that does not
-    come along by itself. `rebuilt` are the carried ones whose present files fit the old python alone. `text` is the
-    whole requirements file.
+    come along by itself. `rebuilt` are the carried ones whose present files fit the old python alone. `of_torch` are
+    the lines that PyTorch's own index is needed for, with that index. `text` is the requirements file of all others.
     """
 
     lines: tuple[str, ...]
     carried: tuple[PipDist, ...]
     left: tuple[tuple[PipDist, str], ...]
     rebuilt: tuple[str, ...] = ()
+    of_torch: tuple[str, ...] = ()
 
     @property
     def from_files(self) -> tuple[str, ...]:
-        """The lines that pip installs from an index, a URL or a file."""
-        return tuple(line for line in self.lines if not line.startswith("-e "))
+        """The lines that pip installs from the user's own index, a URL or a file."""
+        return tuple(line for line in self.lines if not line.startswith("-e ") and line not in self.of_torch)
+
+    @property
+    def torch_text(self) -> str:
+        """The requirements file of what PyTorch's own index has, which is then asked for nothing else."""
+        return "\n".join(("# From PyTorch's own index.", *self.of_torch)) + "\n"
 
     @property
     def editable(self) -> tuple[str, ...]:
@@ -87,6 +95,7 @@ def pip_layer(
     own = minor(environment.python) if environment.python else None
     lines: list[str] = []
     indexes: set[str] = set()
+    of_torch: list[str] = []
     carried: list[PipDist] = []
     left: list[tuple[PipDist, str]] = []
     seen: set[str] = set()
@@ -117,9 +126,11 @@ def pip_layer(
         index = _torch_index(dist)
         if index:
             indexes.add(f"--extra-index-url {index}")
+            of_torch.append(line)
     moves = own is not None and planned_python is not None and minor(planned_python) != own
     rebuilt = tuple(dist.name for dist in carried if moves and dist.kind == "tagged")
-    return PipLayer((*sorted(indexes), *lines), tuple(carried), tuple(left), rebuilt)
+    found = sorted(indexes)
+    return PipLayer((*found, *lines), tuple(carried), tuple(left), rebuilt, of_torch=(*found, *of_torch))
 
 
 def provided_dists(environment: Environment, records: Iterable[PackageRecord]) -> dict[str, str]:
@@ -166,7 +177,7 @@ def _direct(dist: PipDist, sources: frozenset[str]) -> tuple[str | None, str]:
         return None, "the place it was installed from cannot be written down safely (credentials, a query, or no URL)"
     local = url.startswith("file:")
     if source.kind == "vcs":
-        return None, f"installed from the repository {url}; the commit is in {dist.metadata_path}/direct_url.json"
+        return _from_repository(dist, source, url, there=not local or source.url in sources)
     if source.editable:
         return (f"-e {url}", "") if local else (None, f"an editable install from {url}")
     old_wheel = dist.kind == "tagged" and url.endswith(".whl")
@@ -179,6 +190,19 @@ def _direct(dist: PipDist, sources: frozenset[str]) -> tuple[str | None, str]:
     if old_wheel:
         return None, f"installed from {url}, a wheel for the old python"
     return f"{dist.name} @ {url}", ""
+
+
+def _from_repository(dist: PipDist, source: DirectUrl, url: str, *, there: bool) -> tuple[str | None, str]:
+    """The line for the very commit that was built, where pip can have it without asking anyone for a key."""
+    commit = source.vcs in _REPOSITORIES and _COMMIT.fullmatch(source.commit)
+    part = source.subdirectory
+    if not commit or (part and not _SUBDIRECTORY.fullmatch(part)):
+        return None, f"installed from the repository {url}; the commit is in {dist.metadata_path}/direct_url.json"
+    line = f"{dist.name} @ {source.vcs}+{url}@{source.commit}" + (f"#subdirectory={part}" if part else "")
+    if url.startswith(("https:", "http:")) or (url.startswith("file:") and there):
+        return line, ""
+    why = "is not there any more" if url.startswith("file:") else "may ask for a key of yours"
+    return None, f"its repository {why}; if you can reach it: {line}"
 
 
 def _safe_url(text: str) -> str | None:

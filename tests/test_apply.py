@@ -1,5 +1,6 @@
 """Migrations carried out for real: made by rattler from real archives, filled by pip, killed, resumed and taken back."""
 
+import base64
 import json
 import math
 import os
@@ -7,12 +8,15 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from planner.apply.embedded import Locked, read_lock
+from planner.apply.fetch import Locked, read_lock
 from planner.apply.journal import Journal
 from planner.apply.lock import only_one
 from planner.errors import InputError
@@ -408,9 +412,9 @@ def test_a_plan_without_a_migration(place):
 # --- failed on the way
 
 
-def stopped(place, said, **more):
+def stopped(place, said, *, mirror=None, **more):
     old = seal(place.old)
-    done = place.apply("--yes", **more)
+    done = place.apply("--yes", *(("--mirror", f"{place.channel}={mirror}") if mirror else ()), **more)
     assert done.returncode == 20, done.stdout + done.stderr
     assert said in done.stderr
     assert "run the same command again to go on from here, or with --undo" in done.stderr
@@ -440,6 +444,82 @@ def test_a_channel_that_goes_away_in_the_middle(place):
     finally:
         away.rename(path)
     assert place.apply("--yes").returncode == 0
+
+
+def test_a_mirror_stands_for_a_channel(place):
+    """The packages come from the mirror, and the records keep the channel's own URL."""
+    mirror = place.top / "cache" / "mirror"
+    place.channel.rename(mirror)
+    try:
+        stopped(place, "was moved or cleaned up since the plan was made")
+        said = place.apply("--yes", "--mirror", f"{place.channel}={mirror}")
+        assert (said.returncode, said.stderr) == (0, "")
+        record = json.loads((place.new / "conda-meta" / "libfoo-2.0-0.json").read_text())
+        assert (record["url"], record["channel"]) == (
+            f"file://{place.channel}/{lab.SUBDIR}/{ARCHIVE}",
+            f"file://{place.channel}",
+        )
+        place.take_all_back()
+    finally:
+        mirror.rename(place.channel)
+
+
+def test_a_mirror_of_another_channel_is_refused(place):
+    done = place.apply("--yes", "--mirror", f"conda-forge={place.channel}")
+    assert (done.returncode, "no package of this plan is of that channel" in done.stderr) == (20, True)
+
+
+@contextmanager
+def served(folder, login, cut_short):
+    """A server that hands a folder's files out to those with the login, and breaks off what `cut_short` names."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(folder))
+
+        def do_GET(self):
+            wanted = f"Basic {base64.b64encode(login.encode()).decode()}"
+            if self.headers.get("Authorization") != wanted:
+                self.send_error(401)
+            elif self.path.endswith(tuple(cut_short)):
+                self.send_response(200)
+                self.send_header("Content-Length", "100000")
+                self.end_headers()
+                self.wfile.write(b"PK")
+            else:
+                super().do_GET()
+
+        def log_message(self, *_words):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://{login}@127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_server_that_breaks_off_in_the_middle(place):
+    cut_short = [ARCHIVE]
+    archives = place.top / "cache" / "conda-upgrade-planner" / "archives"
+    shutil.rmtree(archives, ignore_errors=True)
+    mirror = place.top / "cache" / "mirror"
+    place.channel.rename(mirror)
+    try:
+        with served(mirror, "me:hunter2", cut_short) as url:
+            done = stopped(place, f"{ARCHIVE} cannot be fetched: ", mirror=url)
+            assert "***@127.0.0.1" in done.stderr
+            assert not place.new.exists()
+            assert not list(archives.rglob("*.part"))
+            cut_short.clear()
+            done = place.apply("--yes", "--mirror", f"{place.channel}={url}")
+            assert (done.returncode, done.stderr) == (0, "")
+        kept = [path for top in (place.new, place.home) for path in top.rglob("*") if path.is_file()]
+        texts = [path.read_bytes() for path in kept if path != place.new / "conda-meta" / "state"]
+        assert len(texts) > 10
+        assert not any(b"hunter2" in text for text in texts)
+        place.take_all_back()
+    finally:
+        mirror.rename(place.channel)
 
 
 def test_a_server_that_does_not_answer(place):
@@ -585,7 +665,8 @@ def test_a_lock_is_held_by_what_was_started_too(tmp_path):
 STAND_IN = """#!{python}
 import os, sys
 sys.path.insert(0, {top!r})
-from planner.apply.embedded import create, read_lock
+from planner.apply.embedded import create
+from planner.apply.fetch import read_lock
 with open({calls!r}, "a") as stream:
     stream.write(" ".join(sys.argv[1:]) + "\\n")
 if sys.argv[1] == "create":

@@ -55,6 +55,11 @@ class Place:
     def pip(self, *arguments):
         prefixes.pip(self.old / "bin" / "python", self.place.home, self.materials, *arguments)
 
+    @property
+    def git(self):
+        author = ("-c", "user.name=lab", "-c", "user.email=lab@example.org")
+        return ["git", "-C", str(self.place.home / "src" / "fromgit"), *author]
+
     def offer_kernel(self):
         command = [self.old / "bin" / "python", "-m", "ipykernel", "install", "--user", "--name", "trainer"]
         prefixes.run([str(word) for word in command], self.place.home)
@@ -126,8 +131,8 @@ class Place:
 
 @pytest.fixture(scope="module")
 def materials():
-    if libraries.compiler() is None:
-        pytest.skip("no C compiler")
+    if libraries.compiler() is None or not shutil.which("git"):
+        pytest.skip("no C compiler, or no git")
     cache = store.cache_folder()
     try:
         found = store.materials(cache, small=True, say=lambda _text: None)
@@ -153,17 +158,33 @@ def place(materials, tmp_path_factory):
     )
     place = Place(installation, materials, tmp_path_factory.mktemp("move"))
     place.pip(*KERNEL, "pyyaml==6.0.1", "toolz==0.12.1")
+    place.pip(f"git+{repository(place.place.home / 'src' / 'fromgit', place).as_uri()}")
     place.offer_kernel()
     return place
 
 
+def repository(folder, place):
+    """A project in a repository whose newest commit is not the one that pip will have built."""
+    folder.mkdir(parents=True)
+    (folder / "setup.py").write_text(
+        "from setuptools import setup\nsetup(name='fromgit', version='1', py_modules=['fromgit'])\n"
+    )
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        (folder / "fromgit.py").write_text("X = 1\n")
+        prefixes.run([*place.git, *words], place.place.home)
+    return folder
+
+
 def test_a_move_to_another_python(place):
     before, root = place.snapshot("before.json", place.old), seal(str(place.root))
+    (place.place.home / "src" / "fromgit" / "fromgit.py").write_text("X = 2\n")
+    prefixes.run([*place.git, "commit", "-qam", "second"], place.place.home)
     new = place.what_if(f"python={NEW}")
     done = place.planner("apply", place.plan, "--yes")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "(33 distributions, 4 of them with another wheel or built again)" in done.stdout
+    assert "(34 distributions, 4 of them with another wheel or built again)" in done.stdout
     assert place.said(new, "import pipzip, tied, yaml._yaml, psutil; print(pipzip.answer(), tied.answer())").strip()
+    assert place.said(new, "import fromgit; print(fromgit.X)") == "1\n"
     assert place.said(new, "import tied; print(tied.__file__)").startswith(str(place.place.home / "src"))
     assert place.kernels == ["pytorch-env-py311", "trainer"]
     for name, prefix in (("pytorch-env-py311", new), ("trainer", place.old)):

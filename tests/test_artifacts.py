@@ -14,6 +14,7 @@ from planner.pip_layer import pip_layer, provided_dists
 CEP23 = re.compile(
     r"(?:(?P<url_p>.+)(?:[/\\]))?(?P<fn>[^/\\#]+(?:\.tar\.bz2|\.conda))(?:#((?P<md5>[0-9a-f]{32})|((sha256:)?(?P<sha256>[0-9a-f]{64}))))?$"
 )
+COMMIT = "0a1b2c3d4e" * 4
 HOSTILE = ("a\nb", "a\r\nb", "a\u2028b", "a\x85b", "a\x0bb", "x --index-url http://evil", "-r /etc/passwd", "a;b", "")
 
 
@@ -201,7 +202,10 @@ def test_the_pip_layer_class_by_class():
         "secret": "the place it was installed from cannot be written down safely (credentials, a query, or no URL)",
         "vcs": f"installed from the repository https://host.example/vcs.git; the commit is in {where}/vcs/direct_url.json",
     }
-    assert entries(layer.text) == [line for line in layer.lines if not line.startswith("-e ")]
+    assert entries(layer.torch_text) == [layer.lines[0], "torch==2.1.0+cu118"]
+    assert entries(layer.text) == [
+        line for line in layer.lines if not line.startswith("-e ") and line not in entries(layer.torch_text)
+    ]
     assert entries(layer.editable_text) == ["-e file:///srv/my%20code"]
     assert "pw" not in layer.text
 
@@ -221,6 +225,38 @@ def test_what_pip_took_from_a_place_that_is_still_there_comes_along():
     layer = pip_layer(environment(*dists), (), "3.11.9", windows=False, sources=sources)
     assert layer.lines == (f"archive @ {archive}", f"folder @ {folder}")
     assert sorted(one.name for one, _ in layer.left) == ["gone", "old"]
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "said"),
+    [
+        (
+            DirectUrl("https://h.example/v.git", kind="vcs", vcs="git", commit=COMMIT),
+            "v @ git+https://h.example/v.git@{}",
+            "",
+        ),
+        (
+            DirectUrl("https://h.example/v.git", kind="vcs", vcs="git", commit=COMMIT, subdirectory="a/b"),
+            "v @ git+https://h.example/v.git@{}#subdirectory=a/b",
+            "",
+        ),
+        (DirectUrl("file:///srv/v", kind="vcs", vcs="git", commit=COMMIT), "v @ git+file:///srv/v@{}", ""),
+        (DirectUrl("file:///srv/gone", kind="vcs", vcs="git", commit=COMMIT), None, "is not there any more"),
+        (DirectUrl("ssh://h.example/v.git", kind="vcs", vcs="git", commit=COMMIT), None, "may ask for a key of yours"),
+        (DirectUrl("https://h.example/v", kind="vcs", vcs="svn", commit="12"), None, "the commit is in"),
+        (DirectUrl("https://h.example/v", kind="vcs", vcs="git", commit="main"), None, "the commit is in"),
+        (
+            DirectUrl("https://h.example/v", kind="vcs", vcs="git", commit=COMMIT, subdirectory="a\n-e b"),
+            None,
+            "the commit is in",
+        ),
+    ],
+)
+def test_what_was_built_from_a_repository_is_built_from_the_same_commit(source, line, said):
+    old = environment(dist("v", direct_url=source))
+    layer = pip_layer(old, (), "3.11.9", windows=False, sources=frozenset({"file:///srv/v"}))
+    assert layer.lines == ((line.format(COMMIT),) if line else ())
+    assert [said in why for _, why in layer.left] == ([] if line else [True])
 
 
 def test_what_conda_brings_is_not_installed_again():

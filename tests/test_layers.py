@@ -29,6 +29,7 @@ ALLOWED = {
         "planner/solve/closure.py",
         "planner/solve/rattler_records.py",
         "planner/apply/embedded.py",
+        "planner/apply/fetch.py",
     },
 }
 PURE = {"planner/model.py", "planner/errors.py", "planner/credentials.py", "planner/specs.py", "planner/spec_merge.py"}

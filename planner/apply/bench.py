@@ -23,13 +23,15 @@ class Wishes:
     """What the caller wants of this run beside what the plan says.
 
     `checks` are commands of the user's own for the smoke test; `launcher` runs the GPU verification elsewhere;
-    `embedded` makes the environment with rattler although the plan's tool is there.
+    `embedded` makes the environment with rattler although the plan's tool is there. `mirrors` are pairs of a channel and
+    the place it is read from instead, as in a question; only rattler can be told of them.
     """
 
     checks: tuple[Argv, ...] = ()
     cpu_ok: bool = False
     launcher: Argv = ()
     embedded: bool = False
+    mirrors: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ def variables(environ: Mapping[str, str], prefix: str, *, of_new: bool) -> dict[
     if of_new:
         found["PATH"] = os.pathsep.join((os.path.join(prefix, "bin"), environ.get("PATH", os.defpath)))
         found |= {"CONDA_PREFIX": prefix, "PIP_NO_INPUT": "1", "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        found["GIT_TERMINAL_PROMPT"] = "0"  # nobody is there to be asked for a password
     return found
 
 

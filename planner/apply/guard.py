@@ -18,7 +18,7 @@ from planner.errors import InputError, PlannerError, StalePlan
 from planner.fingerprint import host_digest, repodata_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from planner.model import Argv, Host, Migration, Plan
 
@@ -69,7 +69,7 @@ def is_fresh(plan: Plan) -> bool:
     return plan.migration is not None and plan.migration.prefix == plan.target.prefix
 
 
-def check_state(plan: Plan, here: Here) -> tuple[str, ...]:
+def check_state(plan: Plan, here: Here, mirrors: Sequence[tuple[str, str]] = ()) -> tuple[str, ...]:
     """Compare the plan's fingerprint with what is here now; the warnings. Raises `StalePlan`."""
     if not is_fresh(plan) and _fingerprint(plan) != plan.fingerprint.target:
         raise StalePlan(
@@ -79,7 +79,7 @@ def check_state(plan: Plan, here: Here) -> tuple[str, ...]:
     machine = _machine(plan, here)
     if host_digest(machine) != plan.fingerprint.host:
         raise StalePlan(f"this machine is not the one that the plan was made for{_difference(plan.host, machine)}")
-    return (*_given(plan, here), *_repodata(plan, here))
+    return (*_given(plan, here), *_repodata(plan, here, mirrors))
 
 
 def _fingerprint(plan: Plan) -> str:
@@ -145,14 +145,14 @@ def _given(plan: Plan, here: Here) -> tuple[str, ...]:
     )
 
 
-def _repodata(plan: Plan, here: Here) -> tuple[str, ...]:
+def _repodata(plan: Plan, here: Here, mirrors: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """Whether channels have moved, as far as what lies on this machine tells."""
     try:
         settings = config.read_config(plan.root, plan.target.prefix, here.environ, here.home)
         found = channels.open_channels(
             plan.request.channels,
             plan.host.subdir,
-            mirrors=(),
+            mirrors=mirrors,
             offline=True,
             cache_dir=here.cache_dir,
             config=settings,

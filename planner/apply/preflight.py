@@ -10,10 +10,13 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
+from planner.apply.fetch import local_path
+from planner.credentials import without_credentials
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from planner.apply.embedded import Locked
+    from planner.apply.fetch import Locked
     from planner.model import Migration
 
 _SECONDS = 20
@@ -59,24 +62,29 @@ def _owner(folder: str) -> str:
 
 def _unreachable(lock: Iterable[Locked]) -> Iterator[str]:
     """The servers that give no answer, and the local packages that are gone."""
-    servers: dict[str, Locked] = {}
+    servers: dict[str, str] = {}
     gone = []
     for locked in lock:
-        if locked.local is None:
-            servers.setdefault(urlsplit(locked.url).netloc, locked)
-        elif not os.path.isfile(locked.local):
-            gone.append(locked.url)
+        paths = [path for path in map(local_path, locked.places) if path is not None]
+        if any(map(os.path.isfile, paths)):
+            continue
+        remote = [place for place in locked.places if local_path(place) is None]
+        if remote:
+            servers.setdefault(urlsplit(without_credentials(remote[0])).netloc, remote[0])
+        else:
+            gone.append(locked.places[0])
     if gone:
         more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
         yield f"{gone[0]}{more} is not there: the channel was moved or cleaned up since the plan was made"
-    for server, locked in servers.items():
-        if urlsplit(locked.url).scheme not in {"http", "https"}:
+    for server, place in servers.items():
+        url = without_credentials(place)  # whether it answers is asked, not whether it lets this user in
+        if urlsplit(url).scheme not in {"http", "https"}:
             continue
         try:
-            with urlopen(Request(locked.url, method="HEAD"), timeout=_SECONDS):  # noqa: S310 -- of these two schemes
+            with urlopen(Request(url, method="HEAD"), timeout=_SECONDS):  # noqa: S310 -- of these two schemes
                 pass
         except HTTPError as error:
-            if error.code in _GONE:
-                yield f"{locked.url} is not there any more (HTTP {error.code})"
+            if error.code in _GONE and url == place:
+                yield f"{url} is not there any more (HTTP {error.code})"
         except (URLError, OSError) as error:
             yield f"{server} cannot be reached: {getattr(error, 'reason', None) or error}"

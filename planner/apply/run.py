@@ -46,7 +46,7 @@ def prepare(plan: Plan, here: Here, wishes: Wishes) -> tuple[Bench, tuple[str, .
         raise InputError(
             f"{here.state_dir}: the journal would lie in the old environment; set XDG_STATE_HOME to elsewhere"
         )
-    warnings = guard.check_state(plan, here)
+    warnings = guard.check_state(plan, here, wishes.mirrors)
     if bench.journal.state("create") == "to do":
         guard.check_free(bench.prefix)
     return bench, warnings
@@ -176,7 +176,7 @@ def _key(plan: Plan) -> str:
 
 def _tool(plan: Plan, wishes: Wishes) -> str | None:
     """The program that the plan's create step calls, where it is there and wanted."""
-    if wishes.embedded or plan.migration is None:
+    if wishes.embedded or wishes.mirrors or plan.migration is None:
         return None
     create = next((step for step in plan.migration.steps if step.kind == "create" and step.commands), None)
     return shutil.which(create.commands[0][0]) if create else None

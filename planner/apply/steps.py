@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from planner import comparison, snapshot, snapshot_file
-from planner.apply import bytecode, embedded, preflight
+from planner.apply import bytecode, embedded, fetch, preflight
 from planner.apply.bench import Bench, failed
 from planner.apply.made import identity, missing_parents, remove_tree
 from planner.belongings import user_kernels
@@ -91,7 +91,7 @@ def _create(step: Step, bench: Bench) -> str:
     if bench.tool is None:
         try:
             embedded.create(bench.prefix, lock, bench.here.cache_dir, _requested(bench), bench.report)
-        except embedded.CreateError as error:
+        except fetch.CreateError as error:
             raise MigrationStopped(str(error)) from None
         compiling = bytecode.compile_call(bench.prefix, os.path.join(bench.journal.folder, "noarch.txt"))
         if compiling is not None:
@@ -199,9 +199,10 @@ _KINDS: dict[str, Callable[[Step, Bench], str]] = {
 }
 
 
-def _lock(bench: Bench) -> tuple[embedded.Locked, ...]:
+def _lock(bench: Bench) -> tuple[fetch.Locked, ...]:
     try:
-        return embedded.read_lock(dict(bench.migration.artifacts).get("explicit.txt", ""))
+        lock = fetch.read_lock(dict(bench.migration.artifacts).get("explicit.txt", ""))
+        return fetch.with_sources(lock, bench.plan, bench.here, bench.wishes.mirrors)
     except PlannerError as error:
         raise MigrationStopped(str(error)) from None
 
