@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import sysconfig
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -222,6 +223,31 @@ def test_memory_does_not_grow_with_the_object(tmp_path):
     assert undefined_symbols(str(sparse)) == ()
     assert definitions(str(sparse), ["greet"])
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 8 << 10  # KiB
+
+
+def test_an_object_of_more_than_a_gigabyte_is_read_in_a_few_pages(tmp_path, monkeypatch):
+    """As `libtorch_cuda.so` is: its tables lie far behind one another, with code between them."""
+    original = FIXTURES / "x86_64" / "libprovider.so.1"
+    content, hole = bytearray(original.read_bytes()), 1_300_000_000
+    whole = bytes(content)
+    phoff, shoff = struct.unpack_from("<QQ", content, 32)
+    struct.pack_into("<Q", content, 40, shoff + hole)
+    for number in range(struct.unpack_from("<H", content, 56)[0]):
+        at = phoff + 56 * number + 8
+        struct.pack_into("<Q", content, at, struct.unpack_from("<Q", content, at)[0] + hole)
+    large = tmp_path / "libtorch_cuda.so"
+    with large.open("wb") as file:
+        file.write(content)
+        file.seek(hole)
+        file.write(whole)
+    sizes = []
+    pread = os.pread
+    monkeypatch.setattr(os, "pread", lambda *what: (sizes.append(what[1]), pread(*what))[1])
+    facts = read_elf(str(large))
+    assert facts == replace(read_elf(str(original)), path=str(large))
+    assert facts.soname == "libprovider.so.1"
+    assert sum(sizes) < 64 << 10
+    assert len(definitions(str(large), ["greet"])["greet"]) == len(definitions(str(original), ["greet"])["greet"])
 
 
 def test_a_damaged_file_is_facts_or_a_fault_or_none():

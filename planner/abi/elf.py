@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from planner.abi.image import BadElfError, NoElfError, opened
+from planner.abi.image import BadElfError, Image, NoElfError
 from planner.files import reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
-
-    from planner.abi.image import Image
 
     T = TypeVar("T")
 
@@ -26,7 +25,7 @@ _DT_NEEDED, _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 1, 14, 15, 29
 _DT_BIND_NOW, _DT_FLAGS, _DT_FLAGS_1 = 24, 30, 0x6FFFFFFB
 _DT_VERDEF, _DT_VERDEFNUM, _DT_VERNEED, _DT_VERNEEDNUM = 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF
 _DF_BIND_NOW, _DF_1_NOW, _DF_1_NODEFLIB = 0x8, 0x1, 0x800
-_NAMES = (_DT_NEEDED, _DT_SONAME, _DT_RPATH, _DT_RUNPATH)
+_NAMES = frozenset((_DT_NEEDED, _DT_SONAME, _DT_RPATH, _DT_RUNPATH))
 _WEAK, _BASE = 0x2, 0x1
 _COUNT_LIMIT = 65_536  # an index of versions has 16 bits
 _NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)*$")
@@ -102,7 +101,7 @@ def read_elf(path: str) -> ElfFacts | ElfFault | None:
 def asked(path: str, question: Callable[[Image], T]) -> T | ElfFault | None:
     """What a question finds in the file at `path`; its fault, or None where it is no program or shared object."""
     try:
-        with opened(path) as image:
+        with Image(path) as image:
             return question(image)
     except NoElfError:
         return None
@@ -116,7 +115,7 @@ def version_needs(image: Image) -> tuple[VersionNeed, ...]:
     """The versions that an image needs, in its order. Raises `BadElfError`."""
     raw = _raw_needs(image)
     names = image.strings(offset for entry in raw for offset in entry[:2])
-    return tuple(VersionNeed(names[file], names[name], weak, index) for file, name, weak, index in raw)
+    return tuple(_need(names[file], names[name], weak, index) for file, name, weak, index in raw)
 
 
 def version_definitions(image: Image) -> dict[int, str]:
@@ -128,17 +127,14 @@ def version_definitions(image: Image) -> dict[int, str]:
 
 def _facts(path: str, image: Image) -> ElfFacts:
     needs, definitions = _raw_needs(image), _raw_definitions(image)
-    names = image.strings(
-        [
-            *(offset for tag in _NAMES for offset in image.dynamic.get(tag, ())),
-            *(offset for entry in needs for offset in entry[:2]),
-            *(name for _, name, base in definitions if not base),
-        ]
-    )
-
-    def named(tag: int) -> list[str]:
-        return [names[offset] for offset in image.dynamic.get(tag, ())]
-
+    named = [entry for entry in image.dynamic if entry[0] in _NAMES]
+    wanted = {offset for _, offset in named}
+    for file, name, _, _ in needs:
+        wanted.add(file)
+        wanted.add(name)
+    if definitions:
+        wanted.update([name for _, name, base in definitions if not base])
+    names = image.strings(wanted)
     flags, flags_1 = image.value(_DT_FLAGS) or 0, image.value(_DT_FLAGS_1) or 0
     now = flags & _DF_BIND_NOW or flags_1 & _DF_1_NOW or image.value(_DT_BIND_NOW) is not None
     return ElfFacts(
@@ -147,12 +143,12 @@ def _facts(path: str, image: Image) -> ElfFacts:
         image.layout.byte_order,
         image.machine,
         program=image.is_program,
-        soname=next(iter(named(_DT_SONAME)), None),
-        needed=tuple(named(_DT_NEEDED)),
-        rpath=_folders(named(_DT_RPATH)),
-        runpath=_folders(named(_DT_RUNPATH)),
-        version_needs=tuple(VersionNeed(names[file], names[name], weak, index) for file, name, weak, index in needs),
-        version_defs=tuple((index, names[name]) for index, name, base in definitions if not base),
+        soname=next((names[offset] for tag, offset in named if tag == _DT_SONAME), None),
+        needed=tuple([names[offset] for tag, offset in named if tag == _DT_NEEDED]),
+        rpath=_folders([names[offset] for tag, offset in named if tag == _DT_RPATH]),
+        runpath=_folders([names[offset] for tag, offset in named if tag == _DT_RUNPATH]),
+        version_needs=tuple([_need(names[file], names[name], weak, index) for file, name, weak, index in needs]),
+        version_defs=tuple([(index, names[name]) for index, name, base in definitions if not base]),
         interpreter=image.interpreter,
         binds_now=bool(now),
         no_default_paths=bool(flags_1 & _DF_1_NODEFLIB),
@@ -160,8 +156,12 @@ def _facts(path: str, image: Image) -> ElfFacts:
     )
 
 
+# The same few versions are needed by nearly every object.
+_need = lru_cache(maxsize=4096)(VersionNeed)
+
+
 def _folders(values: list[str]) -> tuple[str, ...]:
-    return tuple(folder for value in values for folder in value.split(":") if folder)
+    return tuple([folder for value in values for folder in value.split(":") if folder])
 
 
 def _raw_needs(image: Image) -> list[tuple[int, int, bool, int]]:
@@ -173,14 +173,15 @@ def _raw_needs(image: Image) -> list[tuple[int, int, bool, int]]:
 
     def parse(table: bytes) -> list[tuple[int, int, bool, int]]:
         found: list[tuple[int, int, bool, int]] = []
-        at = 0
+        unpack_aux, at = layout.need_aux.unpack_from, 0
         for _ in range(_bounded(count)):
             auxiliaries, file, first, following = layout.need.unpack_from(table, at)
             aux = at + first
             for _ in range(auxiliaries):
-                flags, index, name, next_aux = layout.need_aux.unpack_from(table, aux)
+                flags, index, name, next_aux = unpack_aux(table, aux)
                 found.append((file, name, bool(flags & _WEAK), index & 0x7FFF))
-                _bounded(len(found))
+                if len(found) > _COUNT_LIMIT:
+                    _bounded(len(found))
                 if not next_aux:
                     break
                 aux += next_aux

@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
+from operator import itemgetter
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class Image:
 
     __slots__ = (
         "_descriptor",
+        "_first",
         "_head",
         "_loads",
         "_sections",
@@ -107,27 +109,55 @@ class Image:
         "machine",
     )
 
-    def __init__(self, descriptor: int) -> None:
-        """Read headers and dynamic table. Raises `NoElfError`, `BadElfError`, `OSError`."""
-        self._descriptor = descriptor
-        self._size = os.fstat(descriptor).st_size
-        self._head = os.pread(descriptor, _HEAD, 0)
+    def __init__(self, path: str) -> None:
+        """Open the file at `path`, symlinks followed, and read headers and dynamic table.
+
+        A pipe or device is no ELF file, and opening one never blocks. Raises `NoElfError`, `BadElfError`, `OSError`.
+        """
+        self._descriptor = os.open(path, _OPEN)
+        try:
+            self._read_headers()
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def __enter__(self) -> Image:  # noqa: PYI034 -- `Self` is of Python 3.11
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+    def _read_headers(self) -> None:
+        status = os.fstat(self._descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise NoElfError
+        self._size = status.st_size
+        self._head = os.pread(self._descriptor, _HEAD, 0)
         if self._head[:4] != b"\x7fELF":
             raise NoElfError
         layout = _LAYOUTS.get(self._head[4:6])
         if layout is None:
             raise BadElfError("its ELF header names no known word size and byte order")
         self.layout = layout
-        kind, self.machine, phoff, *rest = layout.header.unpack(self.read(16, layout.header.size))
+        kind, self.machine, phoff, shoff, phentsize, phnum, shentsize, shnum = layout.header.unpack(
+            self.read(16, layout.header.size)
+        )
         if kind not in {_ET_EXEC, _ET_DYN}:
             raise NoElfError
-        shoff, phentsize, phnum, shentsize, shnum = rest
         self._sections = (shoff, shentsize, shnum)
-        segments = self._segments(phoff, phentsize, phnum)
-        self._loads = [(address, offset, size) for what, offset, address, size in segments if what == PT_LOAD]
-        self.interpreter = self._interpreter(segments)
+        self._loads: list[tuple[int, int, int]] = []
+        self.interpreter: str | None = None
+        dynamic: tuple[int, int] | None = None
+        for what, offset, address, size in self._segments(phoff, phentsize, phnum):
+            if what == PT_LOAD:
+                self._loads.append((address, offset, size))
+            elif what == PT_DYNAMIC and size and dynamic is None:
+                dynamic = (offset, size)
+            elif what == PT_INTERP and self.interpreter is None:
+                self.interpreter = _text(self.read(offset, min(size, _STRING_LIMIT)) + b"\0", 0)
         self.is_program = kind == _ET_EXEC or self.interpreter is not None
-        self.dynamic = self._dynamic(segments)
+        self.dynamic = self._table(*dynamic) if dynamic else ()
+        self._first = dict(reversed(self.dynamic))
 
     def read(self, offset: int, size: int) -> bytes:
         """Exactly `size` bytes. Raises `BadElfError` where the file ends before."""
@@ -162,8 +192,7 @@ class Image:
 
     def value(self, tag: int) -> int | None:
         """The first value of a dynamic tag; None without one."""
-        values = self.dynamic.get(tag)
-        return values[0] if values else None
+        return self._first.get(tag)
 
     def strings(self, offsets: Iterable[int]) -> dict[int, str]:
         """The strings at these offsets of the dynamic string table. What is not UTF-8 is written as escapes."""
@@ -173,11 +202,11 @@ class Image:
         address, size = self.value(DT_STRTAB), self.value(DT_STRSZ)
         if address is None or size is None:
             raise BadElfError("it has names but no string table")
+        if wanted[-1] >= size:
+            raise BadElfError(f"a name at {wanted[-1]} is not in its string table of {size} bytes")
         base = self.offset(address)
         found: dict[int, str] = {}
         for window in _windows(wanted):
-            if window[-1] >= size:
-                raise BadElfError(f"a name at {window[-1]} is not in its string table of {size} bytes")
             found.update(self._strings(base, size, window))
         return found
 
@@ -197,6 +226,9 @@ class Image:
             end = min(size, last + room)
             content = self.read(base + first, end - first)
             if content.find(b"\0", last - first) >= 0:
+                if content.isascii():
+                    text = content.decode("ascii")
+                    return {offset: text[offset - first : text.index("\0", offset - first)] for offset in offsets}
                 return {offset: _text(content, offset - first) for offset in offsets}
         raise BadElfError(f"the name at {last} does not end")
 
@@ -207,46 +239,20 @@ class Image:
             raise BadElfError(f"it has {count} program headers; at most {_SEGMENT_LIMIT} are read")
         return list(self.layout.segment.iter_unpack(self.read(offset, entry * count)))
 
-    def _interpreter(self, segments: list[tuple[int, int, int, int]]) -> str | None:
-        for what, offset, _, size in segments:
-            if what == PT_INTERP:
-                return _text(self.read(offset, min(size, _STRING_LIMIT)) + b"\0", 0)
-        return None
-
-    def _dynamic(self, segments: list[tuple[int, int, int, int]]) -> dict[int, list[int]]:
-        """The values by tag, up to the entry that ends the table; empty for a static program or a file of debug data."""
+    def _table(self, offset: int, size: int) -> tuple[tuple[int, int], ...]:
+        """The entries of the dynamic table, up to the one that ends it."""
         entry = self.layout.dynamic
-        table: dict[int, list[int]] = {}
-        for what, offset, _, size in segments:
-            if what == PT_DYNAMIC and size:
-                for tag, value in entry.iter_unpack(self.read(offset, size - size % entry.size)):
-                    if not tag:
-                        break
-                    table.setdefault(tag, []).append(value)
-                break
-        return table
+        return tuple(takewhile(itemgetter(0), entry.iter_unpack(self.read(offset, size - size % entry.size))))
 
 
 DT_STRTAB, DT_STRSZ = 5, 10
 
 
-@contextmanager
-def opened(path: str) -> Iterator[Image]:
-    """The image of the file at `path`, symlinks followed. Raises `NoElfError`, `BadElfError`, `OSError`.
-
-    A pipe or device is no ELF file, and opening one never blocks.
-    """
-    descriptor = os.open(path, _OPEN)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise NoElfError
-        yield Image(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _windows(offsets: list[int]) -> Iterator[list[int]]:
     """Sorted offsets, in groups that are read in one go."""
+    if offsets[-1] - offsets[0] <= _WINDOW_GAP:
+        yield offsets
+        return
     window = [offsets[0]]
     for offset in offsets[1:]:
         if offset - window[-1] > _WINDOW_GAP or offset - window[0] > _TABLE_LIMIT // 2:
