@@ -7,10 +7,7 @@ imports what it needs. The report goes to stdout, progress and errors to stderr.
 from __future__ import annotations
 
 import os
-import shlex
-import shutil
 import sys
-import tempfile
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -280,6 +277,8 @@ def demo_command(_root: str | None, /, **given: Any) -> None:
     A base with python 3.10 and conda, and an environment with PyTorch for CUDA, from public sources:
     fixtures/demo/README.md says where each record comes from.
     """
+    import tempfile
+
     from planner import demo
     from planner.run import Question
 
@@ -802,6 +801,8 @@ def _here() -> Any:
 
 def _words(option: str, text: str) -> tuple[str, ...]:
     """A command given as one text, in words as a shell would split them."""
+    import shlex
+
     try:
         words = tuple(shlex.split(text))
     except ValueError as error:
@@ -893,6 +894,8 @@ def _as_text(view: ReportView, form: str, output: str | None) -> str:
         from planner.render import markdown
 
         return markdown.render(view)
+    import shutil
+
     from planner.render import terminal
 
     on_terminal = sys.stdout.isatty() and output is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from planner.reference import RunningProcess
@@ -23,19 +24,29 @@ def processes(prefixes: Prefixes) -> tuple[RunningProcess, ...]:
     import psutil
 
     found = []
-    for process in psutil.process_iter(["pid", "name", "username"]):
+    locate = lru_cache(maxsize=None)(prefixes.locate)  # most processes have the same few libraries mapped
+    for process in psutil.process_iter():
         if process.pid == os.getpid():
             continue
         seen: dict[str, str] = {}
         for path in _paths(process):
-            located = prefixes.locate(path)
+            located = locate(path)
             if located is not None:
                 seen.setdefault(located[0], path)
-        found += [
-            RunningProcess(process.pid, process.info["name"] or "", prefix, path, process.info["username"] or "")
-            for prefix, path in seen.items()
-        ]
+        if seen:
+            name, user = _whose(process)
+            found += [RunningProcess(process.pid, name, prefix, path, user) for prefix, path in seen.items()]
     return tuple(sorted(found, key=lambda item: (item.pid, item.prefix)))
+
+
+def _whose(process: psutil.Process) -> tuple[str, str]:
+    """Its name and its user; empty where it ended meanwhile."""
+    import psutil
+
+    try:
+        return process.name(), process.username()
+    except psutil.Error:
+        return "", ""
 
 
 def _paths(process: psutil.Process) -> Iterator[str]:
