@@ -154,6 +154,12 @@ def _solver_options(function: Callable[..., Any]) -> Callable[..., Any]:
     metavar="FILE",
     help="Ask about a new environment: environment.yml or an explicit list. ENV is then its name.",
 )
+@click.option(
+    "--each",
+    "each_file",
+    metavar="FILE",
+    help="Ask about each line of FILE, a change a line; answers with a plan a line, as JSON.",
+)
 @click.option("--update", "operation", flag_value="update", help="The change is `conda update SPEC...`.")
 @click.option("--remove", "operation", flag_value="remove", help="The change is `conda remove SPEC...`.")
 @click.option(
@@ -222,6 +228,7 @@ def what_if_command(root: str | None, /, **given: Any) -> None:
       planner what-if train "numpy>=2" --as mamba --cuda 12.4
       planner what-if base python=3.11 --override-channels -c ./my-channel --offline
       planner what-if --from environment.yml --cuda 12.4
+      planner what-if train --each changes.txt -o plans.jsonl
     """
     from planner.run import Question
 
@@ -241,6 +248,8 @@ def what_if_command(root: str | None, /, **given: Any) -> None:
         **{key: given[key] for key in _PASSED_ON},
         **_ambient(),
     )
+    if given["each_file"] is not None:
+        _answer_each(question, given["each_file"], **{key: given[key] for key in _REPORTING})
     _answer(question, **{key: given[key] for key in _REPORTING})
 
 
@@ -847,6 +856,51 @@ def _answer(
         _save(save, dumps(plan))
     _write(plan, form, output)
     sys.exit(0 if exit_zero else VERDICT_CODES[plan.verdict.value])
+
+
+def _answer_each(
+    question: Any,
+    path: str,
+    *,
+    form: str,
+    output: str | None,
+    save: str | None,
+    exit_zero: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """A plan for each line of the file, as a line of JSON, as soon as it is there; the exit code is the worst of all."""
+    from planner.each import read_each
+    from planner.progress import kind, progress
+    from planner.run import what_if_each
+    from planner.serialize import line
+    from rules import RULES
+
+    if form not in {"text", "json"}:
+        raise InputError(f"--each answers with a plan a line, as JSON, which is no --format {form}")
+    if save or question.from_file or question.specs:
+        other = "--save" if save else "--from" if question.from_file else "a SPEC"
+        raise InputError(
+            f"{other} has no place beside --each: the changes are the lines of its file, the plans the answer"
+        )
+    asked = read_each(path, question)
+    lines, worst = [], 0
+    with progress(sys.stderr, kind(sys.stderr, quiet=quiet, verbose=verbose)) as report:
+        plans = what_if_each([item for _, item in asked], RULES, report)
+        for where, _ in asked:
+            report(where)
+            try:
+                plan = next(plans)
+            except InputError as error:
+                raise InputError(f"{where}: {error}") from None
+            worst = max(worst, VERDICT_CODES[plan.verdict.value])
+            if output:
+                lines.append(line(plan))
+            else:
+                _print(line(plan))
+    if output:
+        _save(output, "".join(lines))
+    sys.exit(0 if exit_zero else worst)
 
 
 def _write(plan: Plan, form: str, output: str | None) -> None:

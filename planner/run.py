@@ -31,7 +31,7 @@ from planner.question import Question
 from planner.reasons import explain_changes
 from planner.rule import RuleContext
 from planner.shared_paths import shared_paths
-from planner.situation import Situation, read_situation
+from planner.situation import Situation, read_situations
 from planner.solve.asked import FIRST_WITH_LIBMAMBA, Asked
 from planner.solve.choose import choose_solver
 from planner.solve.simulate import simulate
@@ -41,29 +41,50 @@ from planner.version import __version__
 from planner.versions import compare, spec_name, spec_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from planner.model import Job, Migration, PackageChange, PackageRecord, PipDist, SolveOutcome, SolverInfo
     from planner.rule import Rule
     from planner.solve.base import Solver
 
-__all__ = ["Question", "what_if"]
+__all__ = ["Question", "what_if", "what_if_each"]
 
 _FORCED_MINOR = re.compile(r"^={0,2}(\d+\.\d+)(\.\d+)*(\.\*)?$")
 
 
 def what_if(question: Question, rules: Sequence[Rule], progress: Callable[[str], None] | None = None) -> Plan:
     """Answer the question. Raises `InputError` and its kin for what cannot be used, `SolverFailed` for a broken engine."""
+    return next(what_if_each((question,), rules, progress))
+
+
+def what_if_each(
+    questions: Sequence[Question], rules: Sequence[Rule], progress: Callable[[str], None] | None = None
+) -> Iterator[Plan]:
+    """Answer several questions, which differ in what should change and in nothing else; what they share is read once.
+
+    Each plan is what `what_if` would answer. Raises as that does.
+    """
     report = progress or (lambda _text: None)
-    situation = read_situation(question, report)
-    solver = choose_solver(
-        question.solver,
-        report,
-        python=question.solver_python,
-        environ=question.environ,
-        base=situation.base,
-    )
+    solver: Solver | None = None
+    for question, situation in zip(questions, read_situations(questions, report), strict=True):
+        solver = solver or choose_solver(
+            question.solver,
+            report,
+            python=question.solver_python,
+            environ=question.environ,
+            base=situation.base,
+        )
+        yield _answered(question, situation, solver, rules, report)
+
+
+def _answered(
+    question: Question,
+    situation: Situation,
+    solver: Solver,
+    rules: Sequence[Rule],
+    report: Callable[[str], None],
+) -> Plan:
     report(f"solving: what {situation.request.tool} would do")
     outcome = _what_would_happen(situation, solver)
     report("solving: a new environment beside the old one")

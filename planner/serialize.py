@@ -88,7 +88,16 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
 
 def dumps(plan: Plan) -> str:
     """The document as text: sorted keys, one line feed at the end, the same plan always the same text."""
-    text = json.dumps(plan_to_dict(plan), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return _text(plan, indent=1)
+
+
+def line(plan: Plan) -> str:
+    """The document as one line, of many in a file."""
+    return _text(plan, indent=None)
+
+
+def _text(plan: Plan, indent: int | None) -> str:
+    text = json.dumps(plan_to_dict(plan), indent=indent, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text) + "\n"
 
 

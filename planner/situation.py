@@ -24,8 +24,9 @@ from planner.specs import is_package_file
 from planner.versions import check_spec, spec_channel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from planner.environment_file import EnvironmentFile
     from planner.question import Question
 
 
@@ -58,28 +59,54 @@ class Situation:
         return next((item for item in self.installation.environments if item.prefix == root), None)
 
 
-def read_situation(question: Question, progress: Callable[[str], None]) -> Situation:
-    """Read what the question is about. Raises `InputError` and its kin for what cannot be used."""
+def read_situations(questions: Sequence[Question], progress: Callable[[str], None]) -> Iterator[Situation]:
+    """One situation for each of several questions, which differ in what should change and in nothing else.
+
+    What they share is read once: installation, configuration, host, surroundings, and each channel. Raises `InputError`
+    and its kin for what cannot be used; where it is a request, before anything is read.
+    """
+    question = questions[0]
     file = read_environment_file(question.from_file) if question.from_file else None
     if file is not None:
         question = asked_by_file(question, file)
-    asked = _check_request(question, progress)
+        questions = (question,)
+    requests = [check_request(item, progress) for item in questions]
     places = _places(question)
     found = not_yet_made(question, file, progress) if file is not None else _installed(question, progress)
     present = _present(question, found, places, progress)
-    settings, target = present.settings, present.target
-    searched = _channels(question, settings)
+    opened: dict[tuple[str, ...], tuple[Repodata, ...]] = {}
+    for item, asked in zip(questions, requests, strict=True):
+        searched = _channels(item, present.settings)
+        if searched not in opened:
+            opened[searched] = _opened(item, searched, present, progress)
+        yield _asked(item, asked, file, present, opened[searched])
+
+
+def _opened(
+    question: Question, searched: tuple[str, ...], present: Situation, progress: Callable[[str], None]
+) -> tuple[Repodata, ...]:
     progress(f"reading the repodata of {', '.join(map(masked, searched))}")
-    repodata = channels.open_channels(
+    return channels.open_channels(
         searched,
         present.host.subdir,
         mirrors=question.mirrors,
-        offline=question.offline or settings.offline,
+        offline=question.offline or present.settings.offline,
         cache_dir=question.cache_dir,
         cache=open_cache(question.cache_dir, question.environ),
-        config=settings,
+        config=present.settings,
         on_progress=progress,
     )
+
+
+def _asked(
+    question: Question,
+    asked: tuple[str, ...],
+    file: EnvironmentFile | None,
+    present: Situation,
+    repodata: tuple[Repodata, ...],
+) -> Situation:
+    """What is there, with one request to it."""
+    settings, target = present.settings, present.target
     listed = None
     if file is not None and file.explicit:
         listed, faults = listed_records(file, repodata, present.host)
@@ -162,7 +189,7 @@ def _installed(question: Question, progress: Callable[[str], None]) -> tuple[Ins
     return installation, target, settings
 
 
-def _check_request(question: Question, progress: Callable[[str], None]) -> tuple[str, ...]:
+def check_request(question: Question, progress: Callable[[str], None]) -> tuple[str, ...]:
     """The specs of the request as every engine reads them. Raises `InputError` for a request that is none."""
     if question.operation == "update-all" and question.specs:
         raise InputError("--update-all takes no package specs: it is about everything installed")

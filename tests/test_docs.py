@@ -74,6 +74,7 @@ def installation(tmp_path, monkeypatch):
     (work / "environment.yml").write_text(
         "name: new\nchannels: [conda-forge, nodefaults]\ndependencies: [python=3.11]\n", encoding="utf-8"
     )
+    (work / "changes.txt").write_text("python=3.11\n--update openssl\n", encoding="utf-8")
     (work / "my-channel").symlink_to(tmp_path / "channels" / "conda-forge")
     for name in list(os.environ):
         if name.startswith(("CONDA", "MAMBA", "PLANNER_LIBMAMBA")):
