@@ -10,8 +10,6 @@ planner's own cache folder. The v3 part of repodata (CEP 48) is py-rattler's to 
 from __future__ import annotations
 
 import os
-import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -26,9 +24,10 @@ from planner.repodata_cache import cached_copies, known_missing
 from planner.repodata_fetch import Wanted, fetch_all
 from planner.repodata_folder import repodata_file
 from planner.repodata_index import index_of, open_index
+from planner.repodata_records import plain_records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from planner.cache import Cache
     from planner.model import PackageRecord
@@ -98,48 +97,43 @@ def records_of(
 
     With `files`, only the records of these packages' files.
     """
+    asked = tuple(dict.fromkeys(names))
+    index = index_of(repodata.path, repodata.digest)
+    if not index.plain or "://" not in repodata.channel:
+        return _records_by_rattler(repodata, asked, files)
+    runs = index.read(name.lower() for name in asked)
+    found = plain_records(runs, repodata.channel, repodata.subdir, files)
+    if found is None:
+        return _records_by_rattler(repodata, asked, files)
+    place = {name.lower(): number for number, name in enumerate(asked)}
+    return tuple(sorted(found, key=lambda record: (place[record.name], record.fn)))
+
+
+def _records_by_rattler(
+    repodata: Repodata, names: Iterable[str], files: Collection[str] | None
+) -> tuple[PackageRecord, ...]:
     import rattler
     from rattler.exceptions import InvalidPackageNameError
 
     from planner.solve.rattler_records import record_from_rattler
 
-    asked = tuple(dict.fromkeys(names))
     try:
-        with _reading(repodata, asked, files) as sparse:
-            found: list[PackageRecord] = []
-            for name in asked:
-                try:
-                    records = sparse.load_records(rattler.PackageName(name))
-                except InvalidPackageNameError:
-                    continue  # no record can have a name that is none
-                except OSError as error:
-                    raise ChannelError(f"{repodata.path}: a record of {name} cannot be read: {error}") from None
-                wanted = (record for record in records if files is None or record.file_name in files)
-                found.extend(sorted(map(record_from_rattler, wanted), key=lambda record: record.fn))
+        sparse = _opened(repodata.channel, repodata.subdir, repodata.path, repodata.digest)
     except OSError as error:
         raise ChannelError(
             f"the repodata of {repodata.channel} cannot be read: {_fault(repodata.path, error)}"
         ) from None
+    found: list[PackageRecord] = []
+    for name in names:
+        try:
+            records = sparse.load_records(rattler.PackageName(name))
+        except InvalidPackageNameError:
+            continue  # no record can have a name that is none
+        except OSError as error:
+            raise ChannelError(f"{repodata.path}: a record of {name} cannot be read: {error}") from None
+        wanted = (record for record in records if files is None or record.file_name in files)
+        found.extend(sorted(map(record_from_rattler, wanted), key=lambda record: record.fn))
     return tuple(found)
-
-
-@contextmanager
-def _reading(repodata: Repodata, names: Iterable[str], files: Collection[str] | None) -> Iterator[Any]:
-    """Rattler's view of the records of some names, cut out of the file; of the whole file where it has no index."""
-    index = index_of(repodata.path, repodata.digest)
-    if not index.plain:
-        yield _opened(repodata.channel, repodata.subdir, repodata.path, index.digest)
-        return
-    runs = index.read(name.lower() for name in names)
-    if files is not None:
-        runs = [left for run in runs if (left := run.only(files))]
-    with tempfile.TemporaryDirectory(prefix="planner-records-") as folder:
-        path = os.path.join(folder, "repodata.json")
-        with open(path, "wb") as file:
-            file.writelines(index.document(runs))
-        sparse = _open(repodata.channel, repodata.subdir, path)
-        yield sparse
-        sparse.close()
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -300,10 +294,6 @@ def _present(
 
 @lru_cache(maxsize=32)
 def _opened(channel: str, subdir: str, path: str, _digest: str) -> Any:
-    return _open(channel, subdir, path)
-
-
-def _open(channel: str, subdir: str, path: str) -> Any:
     import rattler
 
     return rattler.SparseRepoData(rattler.Channel(channel), subdir, path)

@@ -103,10 +103,12 @@ def record_contents(prefix: str, record: PackageRecord) -> Iterator[bytes]:
     """The conda-meta files that may be about an installed record, the likeliest first; those of others among them."""
     folder = os.path.join(prefix, "conda-meta")
     likely = dict.fromkeys((f"{stem(record.fn)}.json", f"{record.dist_name}.json"))
-    for name in (*likely, *_others(folder, record.name, likely)):
-        if os.path.basename(name) == name:
-            with suppress(OSError):
-                yield read_bytes(os.path.join(folder, name))
+    # The folder is listed only when none of the likely ones was it.
+    for names in (likely, _others(folder, record.name, likely)):
+        for name in names:
+            if os.path.basename(name) == name:
+                with suppress(OSError):
+                    yield read_bytes(os.path.join(folder, name))
 
 
 def fingerprint(records: Iterable[PackageRecord], dists: Iterable[PipDist]) -> str:
@@ -121,15 +123,15 @@ def fingerprint(records: Iterable[PackageRecord], dists: Iterable[PipDist]) -> s
     )
 
 
-def _others(folder: str, name: str, likely: Iterable[str]) -> list[str]:
+def _others(folder: str, name: str, likely: Iterable[str]) -> Iterator[str]:
     """Further files that may be about the package, where its record does not lie under its own name."""
     try:
         names = sorted(os.listdir(folder))
     except OSError:
-        return []
-    return [
-        entry for entry in names if entry.startswith(f"{name}-") and entry.endswith(".json") and entry not in likely
-    ]
+        return
+    for entry in names:
+        if entry.startswith(f"{name}-") and entry.endswith(".json") and entry not in likely:
+            yield entry
 
 
 def _unlisted(root: str) -> Iterable[LoadProblem]:

@@ -47,7 +47,7 @@ def new_environment_request(
     subdir: str,
     channel_priority: ChannelPriority,
 ) -> SolveRequest:
-    """The second question for an engine: these specs in an empty prefix."""
+    """The second question for an engine: these specs in an empty prefix. A failure is answered by asking for less."""
     return SolveRequest(
         installed=(),
         jobs=tuple(Install(spec) for spec in specs),
@@ -55,6 +55,7 @@ def new_environment_request(
         virtual_packages=host.virtual_packages,
         subdir=subdir,
         channel_priority=channel_priority,
+        explained=False,
     )
 
 

@@ -68,6 +68,7 @@ _DOCUMENT = msgspec.json.Decoder(_Document)
 _PLACES = msgspec.msgpack.Decoder(_Places)
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NO_PLACES = b""
+_ENDINGS = (".conda", ".tar.bz2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +208,8 @@ def _places(file: BinaryIO, size: int) -> _Places | None:
     gc.disable()  # a million small objects at once, none of them garbage
     try:
         document = _DOCUMENT.decode(content)
+        if b'"base_url"' in bytes(document.info):
+            return None  # packages that lie elsewhere: what that means is rattler's to say
         return _Places(
             b'{"info":' + bytes(document.info) + b',"repodata_version":' + bytes(document.version),
             _by_name(content, b"packages", document.packages),
@@ -229,6 +232,8 @@ def _by_name(content: mmap.mmap, section: bytes, members: Mapping[str, _Named] |
     last, fn = "", ""
     for fn, record in members.items():
         if record.name != last:
+            if not fn.endswith(_ENDINGS):
+                raise ValueError(f"{fn} is no file of a package")  # and might be a key inside a record as well
             place = _key(content, fn.encode(), place)
             if run:
                 run.append(_before_comma(content, place))

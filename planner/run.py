@@ -127,7 +127,8 @@ def _what_would_happen(situation: Situation, solver: Solver) -> SolveOutcome:
         return outcome
 
     def solve(jobs: tuple[Job, ...], installed: tuple[PackageRecord, ...]) -> SolveOutcome:
-        return solver.solve(replace(_solve_request(situation, asked, jobs), installed=installed))
+        request = replace(_solve_request(situation, asked, jobs), installed=installed, explained=False)
+        return solver.solve(request)
 
     against, pinned = standing_against(asked, solve)
     return replace(outcome, against=against + pinned, pinned=pinned)
@@ -345,6 +346,7 @@ def _what_should_be_done(situation: Situation, solver: Solver) -> tuple[Solution
 
 
 def _solve_new(situation: Situation, solver: Solver, specs: tuple[str, ...]) -> SolveOutcome:
+    """Whether and how these specs are to be had together; where they are not, nobody asks why."""
     return solver.solve(
         migrate.new_environment_request(
             specs, situation.repodata, situation.host, situation.host.subdir, situation.request.channel_priority

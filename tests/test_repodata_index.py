@@ -7,13 +7,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner import repodata_index
 from planner.cache import Cache
-from planner.channels import open_channels, records_of
+from planner.channels import _records_by_rattler, open_channels, records_of
+from planner.model import Repodata
 from planner.repodata_index import open_index
+from planner.repodata_records import plain_records
 from tests.bench.channel import Channel
 
 
@@ -79,15 +81,17 @@ def test_real_channels_are_found_record_for_record(real_data):
 
 
 texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=8)
+files = st.builds("{}{}".format, st.text("ab-_.1", max_size=6) | texts, st.sampled_from([".conda", ".tar.bz2"]))
 records = st.fixed_dictionaries(
     {"name": st.sampled_from(["a", "b", "a-b", "C"])},
     optional={"depends": st.lists(texts), "x": st.recursive(texts, lambda inner: st.dictionaries(texts, inner))},
 )
 
 
+@settings(deadline=None, max_examples=60)
 @given(
-    st.dictionaries(st.text("ab-_.1", min_size=1, max_size=6), records),
-    st.dictionaries(st.text("ab-_.1", min_size=1, max_size=6) | texts, records),
+    st.dictionaries(files, records),
+    st.dictionaries(files, records),
     st.sampled_from([None, 0, 1, 3]),
     st.booleans(),
 )
@@ -175,3 +179,65 @@ def test_a_question_reads_a_small_part_of_a_channel(channel, tmp_path, monkeypat
     assert all(record.name == "numpy" for item in found for record in records_of(item, ["numpy"]))
     assert {run.name for run in read} == {"numpy"}
     assert 0 < sum(len(run.text) for run in read) < Path(found[0].path).stat().st_size / 20
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Records
+
+
+def assert_as_rattler_reads_them(path, subdir):
+    index = open_index(str(path))
+    repodata = Repodata("https://conda.example/c", subdir, str(path), index.digest)
+    names = dict.fromkeys([*index.places.packages, *index.places.conda])
+    plain = 0
+    for name in names:
+        found = plain_records(index.read([name]), repodata.channel, subdir)
+        by_rattler = _records_by_rattler(repodata, (name,), None)
+        assert records_of(repodata, (name,)) == by_rattler
+        plain += found is not None
+        if found is not None:
+            assert tuple(sorted(found, key=lambda record: record.fn)) == by_rattler
+    return plain, len(names)
+
+
+def test_records_of_real_channels_are_as_rattler_reads_them(real_data):
+    for path in sorted((real_data / "channels").rglob("repodata.json")):
+        plain, every = assert_as_rattler_reads_them(path, path.parent.name)
+        assert plain >= 0.99 * every
+
+
+def test_generated_records_are_as_rattler_reads_them(channel):
+    for subdir in ("linux-64", "noarch"):
+        plain, every = assert_as_rattler_reads_them(channel / subdir / "repodata.json", subdir)
+        assert plain == every
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"noarch": True},
+        {"noarch": False},
+        {"track_features": ""},
+        {"track_features": "a b"},
+        {"track_features": "a, b"},
+        {"track_features": ["a", "b"]},
+        {"timestamp": 0},
+        {"timestamp": 1_500_000_000},
+        {"timestamp": -5},
+        {"sha256": "AB" * 32},
+        {"subdir": "noarch"},
+        {"subdir": None},
+        {"build": "x y"},
+        {"license": "", "features": "", "python_site_packages_path": ""},
+    ],
+)
+@pytest.mark.parametrize("fn", ["a-1-0.conda", "a-1-0.tar.bz2", "a-1!2+b_-0.conda", "a-1%20x-0.conda"])
+def test_odd_records_are_as_rattler_reads_them(tmp_path, odd, fn):
+    plain = {"name": "a", "version": "1", "build": "0", "build_number": 0, "subdir": "linux-64", "depends": ["b"]}
+    record = {key: value for key, value in {**plain, **odd}.items() if key != "subdir" or value}
+    other = {"a-1-0.tar.bz2": plain, "a-2-0.tar.bz2": {**plain, "version": "2"}}
+    kind = "packages.conda" if fn.endswith(".conda") else "packages"
+    document = {"info": {"subdir": "linux-64"}, "packages": other, "packages.conda": {}}
+    document[kind][fn] = record
+    (tmp_path / "repodata.json").write_text(json.dumps(document))
+    assert_as_rattler_reads_them(tmp_path / "repodata.json", "linux-64")

@@ -31,8 +31,9 @@ _MOST_FOLDERS = 2000
 def installed_tree(environment: Environment, files: Callable[[PackageRecord], RecordFiles]) -> Tree:
     """The tree of what is there now. What cannot be listed is left out, as the loader could not use it either."""
     prefix = environment.prefix
-    owners = _owners(environment, files)
-    entries = {path: _entry(prefix, path, owners) for path in _walk(prefix)}
+    found = tuple(_walk(prefix))
+    owners = _owners(environment, files, frozenset(filter(takes_part, found)))
+    entries = {path: _entry(prefix, path, owners) for path in found}
     for dist in environment.pip_dists:
         entries.update((path, Entry(path, f"pip:{dist.name}", path)) for path in _editable(prefix, dist))
     return Tree(prefix, entries)
@@ -48,13 +49,18 @@ def pip_paths(prefix: str, dist: PipDist) -> tuple[str, ...]:
     return tuple(sorted(os.path.normpath(f"{dist.location}/{path}") for path in listed if not os.path.isabs(path)))
 
 
-def _owners(environment: Environment, files: Callable[[PackageRecord], RecordFiles]) -> dict[str, str]:
+def _owners(
+    environment: Environment, files: Callable[[PackageRecord], RecordFiles], found: frozenset[str]
+) -> dict[str, str]:
+    """Whose each of the paths that were found is."""
     owners: dict[str, str] = {}
+    if not found:
+        return owners
     for dist in environment.pip_dists:
-        owners.update((path, f"pip:{dist.name}") for path in pip_paths(environment.prefix, dist) if takes_part(path))
+        owners.update(dict.fromkeys(found.intersection(pip_paths(environment.prefix, dist)), f"pip:{dist.name}"))
     # Where both name a path, conda takes it away with its package.
     for record in environment.records:
-        owners.update((path, f"conda:{record.name}") for path in files(record).paths if takes_part(path))
+        owners.update(dict.fromkeys(found.intersection(files(record).paths), f"conda:{record.name}"))
     return owners
 
 

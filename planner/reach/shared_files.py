@@ -25,13 +25,12 @@ def finder(
     target: Environment, environments: Sequence[Environment], files: Callable[[PackageRecord], RecordFiles]
 ) -> Callable[[PackageRecord], tuple[SharedFile, ...]]:
     """A function from an installed record of the target to its files that another environment has under the same path."""
+    neighbours = [
+        (other, {item.dist_name for item in other.records}) for other in environments if other.prefix != target.prefix
+    ]
 
     def shared(record: PackageRecord) -> tuple[SharedFile, ...]:
-        others = [
-            other
-            for other in environments
-            if other.prefix != target.prefix and not any(item.dist_name == record.dist_name for item in other.records)
-        ]
+        others = [other for other, builds in neighbours if record.dist_name not in builds]
         found: list[SharedFile] = []
         for path in files(record).paths if others else ():
             own = _status(os.path.join(target.prefix, path))

@@ -29,13 +29,16 @@ from planner.solve import prune
 from planner.versions import spec_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from planner.model import Job, Repodata, SolveRequest
     from planner.repodata_index import RepodataIndex, Run
 
 # What stands before a name in a dependency (its channel), and the name; what follows may stand close to it.
 _NAMED = re.compile(r"^\s*(?:[^\s\[]*::)?([^\s<>=!~;,@\[|*]+)")
+
+
+_BOUND = frozenset({prune.PYTHON, prune.ABI})
 
 
 class _Needs(msgspec.Struct, gc=False):
@@ -84,6 +87,7 @@ class Closure:
         self._linked: tuple[Repodata, ...] | None = None
         self._reached: _Reached | None = None
         self._pruned: dict[prune.AskedOfPython, tuple[Repodata, ...] | None] = {}
+        self._left: dict[tuple[frozenset[str], frozenset[PackageRecord]], tuple[Repodata, ...] | None] = {}
 
     def reduce(self, request: SolveRequest) -> SolveRequest:
         """The same request on copies of its repodata that hold what it can reach."""
@@ -99,8 +103,10 @@ class Closure:
         asked = prune.asked_of_python(request)
         if asked not in self._pruned:
             pythons, abis = (self._records(reached, name) for name in (prune.PYTHON, prune.ABI))
-            found = prune.impossible(asked, pythons, abis, reached.needs)
-            self._pruned[asked] = self._without(request.repodata, reached, *found) if any(found) else None
+            left_out = prune.impossible(asked, pythons, abis, reached.needs)
+            if left_out not in self._left:
+                self._left[left_out] = self._without(request.repodata, reached, *left_out) if any(left_out) else None
+            self._pruned[asked] = self._left[left_out]
         made = self._pruned[asked]
         return None if made is None else replace(request, repodata=made)
 
@@ -108,7 +114,7 @@ class Closure:
         """What lies in reach, None where that cannot be told. Raises `ChannelError` for a record that cannot be read."""
         if self._made_from != request.repodata:
             self._made_from, self._linked, self._reached = request.repodata, None, None
-            self._pruned.clear()
+            self._forget()
         if self._whole:
             return None
         names = _names(request)
@@ -117,9 +123,13 @@ class Closure:
             if not all(index.plain for index in indexes):
                 return None
             known = self._reached.names if self._reached is not None else frozenset()
-            self._pruned.clear()
+            self._forget()
             self._reached = self._read(request.repodata, indexes, names | known)
         return self._reached
+
+    def _forget(self) -> None:
+        self._pruned.clear()
+        self._left.clear()
 
     def _read(self, repodata: Sequence[Repodata], indexes: Sequence[RepodataIndex], names: frozenset[str]) -> _Reached:
         cuts: list[list[_Cut]] = [[] for _ in indexes]
@@ -149,14 +159,10 @@ class Closure:
         unmet: frozenset[str],
         dropped: frozenset[PackageRecord],
     ) -> tuple[Repodata, ...]:
-        gone = {(record.channel, record.subdir, record.fn) for record in dropped}
         kept: list[list[Run]] = []
-        for position, cuts in enumerate(reached.cuts):
-            item = repodata[position]
-            runs = (
-                _left(cut, unmet, {fn for channel, subdir, fn in gone if (channel, subdir) == _of(item)})
-                for cut in cuts
-            )
+        for item, cuts in zip(repodata, reached.cuts, strict=True):
+            gone = {record.fn for record in dropped if (record.channel, record.subdir) == (item.channel, item.subdir)}
+            runs = (_left(cut, unmet, gone if cut.run.name in _BOUND else frozenset()) for cut in cuts)
             kept.append([run for run in runs if run is not None])
         return self._written(repodata, kept)
 
@@ -212,11 +218,7 @@ class Closure:
         return os.path.join(self._folder, f"{self._files}.json")
 
 
-def _of(item: Repodata) -> tuple[str, str]:
-    return item.channel, item.subdir
-
-
-def _left(cut: _Cut, unmet: frozenset[str], gone: set[str]) -> Run | None:
+def _left(cut: _Cut, unmet: frozenset[str], gone: Collection[str]) -> Run | None:
     """What is left of a run without the records that need what nothing meets, and those that are gone themselves."""
     files = [fn for fn, record in cut.needs.items() if fn not in gone and unmet.isdisjoint(record.depends or ())]
     return cut.run if len(files) == len(cut.needs) else cut.run.only(files) if files else None

@@ -98,22 +98,27 @@ def _solve(libmamba: Any, request: dict[str, Any]) -> dict[str, Any]:
     return {"unsolvable": _unsolvable(libmamba, database, outcome)}
 
 
-# The last database, and what it was made from. Loading a channel costs more than most solves do.
-_LAST: dict[str, Any] = {}
+# The last databases, each with what it was made from: a question is put on part of the channels, and put again on more of
+# them. Loading costs more than most solves do.
+_LAST: list[tuple[dict[str, Any], Any]] = []
+_KEPT = 2
 
 
 def _database_for(libmamba: Any, request: dict[str, Any]) -> Any:
-    """A database for a request: the last one where nothing but the jobs differs. A pin is written into its database."""
+    """A database for a request: an earlier one where nothing but the jobs differs. A pin is written into its database."""
     made_from = {key: value for key, value in request.items() if key not in _OF_THE_QUESTION}
     made_from["files"] = [
         os.stat(item["path"]).st_mtime_ns for item in request["repodata"] if os.path.exists(item["path"])
     ]
-    pinned = any(kind == "Pin" for kind, _ in request["jobs"])
-    database = _LAST["database"] if _LAST.get("made_from") == made_from else _database(libmamba, request)
-    _LAST.clear()
-    if not pinned:
-        _LAST.update(made_from=made_from, database=database)
-    return database
+    found = next((item for item in _LAST if item[0] == made_from), None)
+    if found is not None:
+        _LAST.remove(found)
+    else:
+        del _LAST[: 1 - _KEPT]  # before the next one is made: a whole channel takes a gigabyte
+        found = (made_from, _database(libmamba, request))
+    if not any(kind == "Pin" for kind, _ in request["jobs"]):
+        _LAST.append(found)
+    return found[1]
 
 
 def _database(libmamba: Any, request: dict[str, Any]) -> Any:
