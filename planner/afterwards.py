@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from planner.model import Evidence
-from planner.pyabi import meta_path
+from planner.pyabi import flavour, meta_path
+from planner.versions import minor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,6 +50,16 @@ def python_leaves(ctx: RuleContext) -> bool:
 def python_goes(ctx: RuleContext) -> bool:
     """Whether the python that is there now, as X.Y, is not there after the change."""
     return ctx.python_minor_moves or python_leaves(ctx)
+
+
+def flips(ctx: RuleContext) -> tuple[tuple[str, PackageRecord], tuple[str, PackageRecord]] | None:
+    """The ABI of python before and after, each with the record that shows it, where it differs at the same X.Y."""
+    before, after = ctx.before_record("python"), ctx.after_record("python")
+    if before is None or after is None or minor(before.version) != minor(after.version):
+        return None
+    old = flavour(before, ctx.before_record("python_abi"))
+    new = flavour(after, ctx.after_record("python_abi"))
+    return (old, new) if old is not None and new is not None and old[0] != new[0] else None
 
 
 def new_python(ctx: RuleContext) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from planner.rule import RuleContext
 
 _SHOWN = 5
+_RULES = {"library": "ABI003", "version": "ABI004"}
 _LIBRARY = re.compile(r"^lib/(lib[^/]+\.(?:so(?:\.[^/]*)?|dylib))$")
 
 
@@ -36,30 +37,36 @@ def overlapping(ctx: RuleContext) -> frozenset[str]:
 
 def present_findings(ctx: RuleContext) -> Iterator[Finding]:
     """Everything, in no particular order."""
-    yield from _missing_libraries(ctx)
+    yield from _missing(ctx)
     yield from _leaks(ctx)
 
 
-def _missing_libraries(ctx: RuleContext) -> Iterator[Finding]:
-    """ABI003: what the dynamic loader does not find today. What only a plugin lacks is a warning: nobody may use it."""
+def _missing(ctx: RuleContext) -> Iterator[Finding]:
+    """ABI003 and ABI004: libraries and symbol versions that the dynamic loader does not find today.
+
+    What only a plugin lacks is a warning: nobody may use it.
+    """
     if ctx.binaries is None or not ctx.binaries.readable:
         return
-    lacking: dict[tuple[str, str], list[Break]] = {}
+    lacking: dict[tuple[str, str, str], list[Break]] = {}
     for found in ctx.binaries.comparison.breaks():
-        if found.kind == "library":
-            lacking.setdefault((found.subject, found.wanted), []).append(found)
-    for (subject, library), breaks in sorted(lacking.items()):
+        if found.kind in _RULES:
+            lacking.setdefault((found.kind, found.subject, found.wanted), []).append(found)
+    for (kind, subject, wanted), breaks in sorted(lacking.items()):
         certain = any(found.certain and not found.stray for found in breaks)
         serious = certain and any(found.effect in {"import", "run"} for found in breaks)
         name = subject.partition(":")[2]
         more = f" and {len(breaks) - 1} more" if len(breaks) > 1 else ""
+        library = wanted if kind == "library" else breaks[0].library or wanted
+        lack = "which is not found" if kind == "library" else f"which the {library} that is found does not define"
+        bring = f"brings {library}" if kind == "library" else f"brings a {library} with it"
         yield finding(
             ctx,
-            "ABI003",
+            _RULES[kind],
             Severity.BLOCK if serious else Severity.WARN,
             subject,
-            f'{name} needs {library}, which is not found: "{breaks[0].error}" ({breaks[0].path}{more})',
-            f"install the package that brings {library}, or take {name} away",
+            f'{name} needs {wanted}, {lack}: "{breaks[0].error}" ({breaks[0].path}{more})',
+            f"install the package that {bring}, or take {name} away",
             certain=certain,
             evidence=[Evidence("file", found.path, f"needs {found.wanted}") for found in breaks[:_SHOWN]],
         )

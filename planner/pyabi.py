@@ -27,6 +27,8 @@ _SPEC = re.compile(r"^\s*(?:[^\s=<>!~\[]*::)?([A-Za-z0-9_.-]+)\s*(.*)$")
 _MODULE = re.compile(r"\.(?:so|pyd)$", re.IGNORECASE)
 _BINARY = re.compile(r"\.(?:so(?:\.[0-9.]+)?|pyd|dll|dylib)$", re.IGNORECASE)
 _PROGRAM = re.compile(r"^(?:bin|sbin|libexec)/|^Library/.*\.exe$", re.IGNORECASE)
+# The last part of the build of `python` or `python_abi`.
+_FLAVOUR = re.compile(r"(?:^|_)(cp\d+t?|cpython|pypy\d*|graalpy\d*|native\d*_graalpy|pypy\d+_pp\d+)$")
 _RUNTIMES = frozenset(
     {
         "__glibc",
@@ -80,6 +82,16 @@ def split_spec(spec: str) -> tuple[str, str]:
     if match is None:
         return spec.strip().lower(), ""
     return match[1].lower(), re.sub(r",\s+", ",", match[2]).split(" ", maxsplit=1)[0]
+
+
+def flavour(python: PackageRecord, python_abi: PackageRecord | None) -> tuple[str, PackageRecord] | None:
+    """The ABI of a python, `cpython` written as the cpXY it stands for, and the record that shows it; None if none does."""
+    for record in (python_abi, python):
+        found = _FLAVOUR.search(record.build) if record is not None else None
+        if record is not None and found:
+            tag = found.group(1)
+            return (f"cp{minor(python.version).replace('.', '')}" if tag == "cpython" else tag), record
+    return None
 
 
 def declared_python(record: PackageRecord) -> tuple[str, str] | None:

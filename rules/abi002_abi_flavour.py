@@ -29,32 +29,26 @@ References:
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from planner.afterwards import flips
 from planner.model import Edge, Evidence, Severity
 from planner.rule import Rule, finding
-from planner.versions import minor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from planner.model import Finding, PackageRecord
+    from planner.model import Finding
     from planner.rule import RuleContext
-
-_FLAVOUR = re.compile(r"(?:^|_)(cp\d+t?|cpython|pypy\d*|graalpy\d*|native\d*_graalpy|pypy\d+_pp\d+)$")
 
 
 def check(ctx: RuleContext) -> Iterator[Finding]:
     """One finding when python's ABI flavour flips at the same X.Y."""
-    before, after = ctx.before_record("python"), ctx.after_record("python")
-    if before is None or after is None or minor(before.version) != minor(after.version):
+    flipped = flips(ctx)
+    if flipped is None:
         return
-    old = _flavour(before, ctx.before_record("python_abi"))
-    new = _flavour(after, ctx.after_record("python_abi"))
-    if old is None or new is None or old[0] == new[0]:
-        return
-    requirement = f"python {minor(before.version)} with the ABI {old[0]}"
+    old, new = flipped
+    requirement = f"python {ctx.python_minor_before} with the ABI {old[0]}"
     evidence = (
         Evidence("metadata", f"conda-meta/{old[1].dist_name}.json", f"build: {old[1].build}"),
         Evidence("metadata", new[1].url or new[1].fn, f"build: {new[1].build}"),
@@ -64,22 +58,12 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
         RULE.id,
         RULE.severity,
         "conda:python",
-        f"python stays at {minor(after.version)} and changes its ABI from {old[0]} to {new[0]}: extensions built for "
+        f"python stays at {ctx.python_minor_after} and changes its ABI from {old[0]} to {new[0]}: extensions built for "
         f"{old[0]} are not found any more, and installers link no noarch package again",
         f"pin the ABI in the same change (python_abi=*=*_{old[0]}), or make a new environment for {new[0]}",
         evidence=evidence,
         edges=(Edge("env:" + ctx.environment.name, "conda:python", "python_abi", requirement, "broken", evidence),),
     )
-
-
-def _flavour(python: PackageRecord, python_abi: PackageRecord | None) -> tuple[str, PackageRecord] | None:
-    """The flavour, with `cpython` written as the cpXY it stands for, and the record that shows it."""
-    for record in (python_abi, python):
-        found = _FLAVOUR.search(record.build) if record is not None else None
-        if record is not None and found:
-            tag = found.group(1)
-            return (f"cp{minor(python.version).replace('.', '')}" if tag == "cpython" else tag), record
-    return None
 
 
 RULE = Rule(

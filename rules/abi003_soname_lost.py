@@ -10,8 +10,8 @@ Why it matters:
     after an update of base, `libarchive.so.19` could not be opened, and conda could not repair itself).
 
 How it decides:
-    The search is the dynamic loader's: RPATH of the object and of whoever loads it, LD_LIBRARY_PATH of the environment's
-    own variables, RUNPATH, then this machine's libraries. The same is done for the environment as it is; an object that
+    The search is the dynamic loader's: RPATH of the object and of whoever loads it, the LD_LIBRARY_PATH that activation
+    sets in plain words, RUNPATH, then this machine's libraries. The same is done for the environment as it is; an object that
     did not load before is reported as pre-existing. File names decide, as they do for the loader; symlinks are followed
     to whichever package owns them after the change.
 

@@ -2,7 +2,7 @@
 
 What it checks:
     Virtual environments (venv, virtualenv, pipx, poetry, tox, pipenv, uv) whose `pyvenv.cfg` or `bin/python` leads into the
-    environment that changes, when its python moves to another minor or leaves.
+    environment that changes, when its python moves to another minor, flips its ABI at the same one, or leaves.
 
 Why it matters:
     A virtual environment has no python of its own. It starts the one it was made from, and keeps its packages in
@@ -12,6 +12,7 @@ How it decides:
     By what its `bin/python` is. A link to `bin/pythonX.Y` leads nowhere once that file is gone: it no longer starts. A
     copy finds no standard library: it no longer starts. A link to `bin/python` starts the new python, which looks for
     packages in a folder that is not there: all of them are lost. One without packages only changes its python: a warning.
+    A free-threaded python of the same X.Y has folders of its own (`lib/python3.13t`), so that a flip does the same.
 
 Evidence and limits:
     `pyvenv.cfg` and the links are read, nothing is started. Looked for in the home (a few levels deep), where the tools keep
@@ -33,7 +34,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.afterwards import new_python, python_goes, python_leaves
+from planner.afterwards import flips, new_python, python_goes, python_leaves
 from planner.model import Evidence, Severity
 from planner.rule import Rule, finding
 
@@ -65,6 +66,9 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
         elif python_goes(ctx):
             text, predicts = _fate(ctx, venv)
             yield _finding(ctx, venv, text, predicts)
+        elif (flipped := flips(ctx)) is not None:
+            text, predicts = _flip_fate(ctx, venv, flipped[0][0], flipped[1][0])
+            yield _finding(ctx, venv, text, predicts)
 
 
 def _dead(ctx: RuleContext, venv: Reference) -> str:
@@ -86,12 +90,31 @@ def _fate(ctx: RuleContext, venv: Reference) -> tuple[str, Prediction | None]:
     link = f"its bin/python leads to {venv.prefix}/{venv.interpreter}"
     if python_leaves(ctx) or venv.interpreter.rstrip("t").endswith(f"python{ctx.python_minor_before}"):
         return f"would no longer start: {link}, which would be gone", "run"
-    names = ", ".join(venv.modules[:_NAMED])
-    more = f" and {len(venv.modules) - _NAMED} more" if len(venv.modules) > _NAMED else ""
-    if not names:
+    if not venv.modules:
         return f"would start {new_python(ctx)}: {link}; no packages were found in it that it could lose", None
-    lost = f"all its packages ({names}{more})"
+    lost = f"all its packages ({_named(venv)})"
     return f"would start {new_python(ctx)} and lose {lost}: {link}, and they lie in lib/python{venv.python}", "import"
+
+
+def _flip_fate(ctx: RuleContext, venv: Reference, old: str, new: str) -> tuple[str, Prediction | None]:
+    """The same X.Y with another ABI: its standard library and its site-packages have another folder (`lib/python3.13t`)."""
+    if not venv.interpreter:
+        return (
+            f"would no longer start: its python is a copy with the ABI {old}, and {venv.prefix} has {new} then",
+            "run",
+        )
+    link = f"its bin/python leads to {venv.prefix}/{venv.interpreter}"
+    if old.endswith("t") and venv.interpreter.endswith("t"):
+        return f"would no longer start: {link}, which would be gone", "run"
+    starts = f"{new_python(ctx)} with the ABI {new}"
+    if not venv.modules:
+        return f"would start {starts}: {link}; no packages were found in it that it could lose", None
+    return f"would start {starts} and lose all its packages ({_named(venv)}), which it has for {old}: {link}", "import"
+
+
+def _named(venv: Reference) -> str:
+    names = ", ".join(venv.modules[:_NAMED])
+    return f"{names} and {len(venv.modules) - _NAMED} more" if len(venv.modules) > _NAMED else names
 
 
 def _finding(

@@ -183,6 +183,38 @@ def test_a_library_that_is_there_is_no_finding(prefix):
     assert audited(prefix).verdict.value == "safe"
 
 
+@NEEDS_GCC
+def test_a_symbol_version_that_is_missing_now(prefix):
+    for version, path in (("1.0", "bin/sound"), ("2.0", "bin/tool")):
+        needs = {"liblab.so.1": (f"f@LAB_{version}",)}
+        objects.write(objects.ObjectTable(needs=needs, rpath="$ORIGIN/../lib"), prefix / path)
+    objects.write(objects.ObjectTable(gives=("f@LAB_1.0",), soname="liblab.so.1"), prefix / "lib/liblab.so.1")
+    (found,) = [item for item in audited(prefix).findings if item.rule == "ABI004"]
+    assert (found.subject, found.severity.value, found.status) == ("file:bin/tool", "block", "certain")
+    assert f"{prefix}/lib/liblab.so.1: version `LAB_2.0' not found" in found.message
+
+
+@NEEDS_GCC
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("", [("block", "certain")]),
+        ("export LD_LIBRARY_PATH=$CONDA_PREFIX/own:$LD_LIBRARY_PATH", []),
+        ("export LD_LIBRARY_PATH=$(cat where)", [("warn", "unverified")]),
+    ],
+)
+def test_what_activation_sets_counts(prefix, script, expected):
+    objects.write(objects.ObjectTable(needs={"libcudnn.so.8": ()}), prefix / f"{SITE}/torch/_C.so")
+    if script:
+        write(prefix / "etc/conda/activate.d/own.sh", script + "\n")
+    if expected:
+        write(prefix / "own/other.so.8")
+    else:
+        objects.write(objects.ObjectTable(), prefix / "own/libcudnn.so.8")
+    found = [item for item in audited(prefix).findings if item.rule == "ABI003"]
+    assert [(item.severity.value, item.status) for item in found] == expected
+
+
 def test_leaks_into_the_environment(prefix):
     home = prefix.parent / "home"
     write(home / f".local/{SITE}/numpy-1.23.5.dist-info/METADATA", "Name: numpy\nVersion: 1.23.5\n")

@@ -21,6 +21,7 @@ from planner.abi.comparison import Comparison
 from planner.abi.elf import ElfFacts, read_elf
 from planner.abi.extensions import NumpyUse, numpy_use
 from planner.abi.installed import installed_tree
+from planner.abi.library_path import LibraryPath
 from planner.abi.loader import Loader
 from planner.abi.planned import installed_paths, planned_tree
 from planner.abi.series import held_by_requirement, move
@@ -166,7 +167,7 @@ def build(prefix, **files):
 
 def resolved(prefix, program, library_path=()):
     """What our loader finds for a program, by name."""
-    loader = Loader(on_disk(prefix), System(), library_path)
+    loader = Loader(on_disk(prefix), System(), LibraryPath(tuple(library_path)))
     process = loader.program(program)
     names = {name: loader.tree.absolute(process.objects[place].found) for name, place in process.names}
     return names, {lack.name for lack in process.lacks}

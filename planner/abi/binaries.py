@@ -19,6 +19,7 @@ from planner.abi import archives
 from planner.abi.comparison import Comparison
 from planner.abi.extensions import numpy_use
 from planner.abi.installed import installed_tree, pip_paths
+from planner.abi.library_path import library_path
 from planner.abi.loader import Loader
 from planner.abi.planned import installed_paths, may_hold_binaries, planned_sources, planned_tree
 from planner.abi.system import System
@@ -140,7 +141,7 @@ class Binaries:
     @cached_property
     def comparison(self) -> Comparison:
         """How both trees load."""
-        path = self._library_path
+        path = library_path(self._environment)
         python = self._record("python")
         return Comparison(
             Loader(self.before, self._system, path),
@@ -243,10 +244,3 @@ class Binaries:
     def _record(self, name: str) -> PackageRecord | None:
         records = self._after if self._after is not None else self._environment.records
         return next((record for record in records if record.name == name), None)
-
-    @property
-    def _library_path(self) -> tuple[str, ...]:
-        value = dict(self._environment.env_vars).get("LD_LIBRARY_PATH", "")
-        prefix = self._environment.prefix
-        folders = (folder.replace("$CONDA_PREFIX", prefix) for folder in value.split(":") if folder)
-        return tuple(folder for folder in folders if folder.startswith("/"))

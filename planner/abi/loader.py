@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from planner.abi.elf import ElfFacts, read_elf
+from planner.abi.library_path import LibraryPath
 from planner.abi.system import GLIBC
 from planner.abi.tree import SYSTEM, Entry
 
@@ -75,10 +76,10 @@ class Process:
 class Loader:
     """Answers for one tree. `system` is None where the machine is another one: its libraries are then not known."""
 
-    def __init__(self, tree: Tree, system: System | None, library_path: Sequence[str] = ()) -> None:
+    def __init__(self, tree: Tree, system: System | None, library_path: LibraryPath = LibraryPath()) -> None:  # noqa: B008 -- it is frozen
         self.tree = tree
         self._system = system
-        self._library_path = tuple(library_path)
+        self._library_path = library_path
         self._facts: dict[str, ElfFacts | None] = {}
         self._found: dict[tuple[object, ...], tuple[Entry, str] | None] = {}
         self._python: Process | None = None
@@ -163,7 +164,7 @@ class Loader:
         found = self._found[key]
         if found is not None:
             return found
-        elsewhere = self._system is None and not facts.no_default_paths
+        elsewhere = (self._system is None and not facts.no_default_paths) or not self._library_path.known
         return Lack(at, name, known=not self.tree.incomplete and not elsewhere and (known or not self.somewhere(name)))
 
     def _folders(self, objects: Sequence[Loaded], at: int) -> tuple[tuple[str, ...], bool]:
@@ -180,7 +181,7 @@ class Loader:
                 if bringer.facts is not None and not bringer.facts.runpath:
                     found += _expanded(bringer.facts.rpath, bringer.found)
                 place = bringer.by
-        found += self._library_path
+        found += self._library_path.folders
         if facts is not None:
             found += _expanded(facts.runpath, consumer.found)
         return tuple(dict.fromkeys(found)), known

@@ -123,8 +123,9 @@ def _made_by(folder: str, keys: dict[str, str]) -> str:
 
 def _dists(folder: str, python: str | None, notes: Notes) -> tuple[str, ...]:
     """The names of the distributions in its site-packages, but for the installers that it was made with."""
-    site = os.path.join(folder, "lib", f"python{python}", "site-packages")
-    if python is None or not os.path.isdir(site):
+    sites = (os.path.join(folder, "lib", f"python{python}{build}", "site-packages") for build in ("", "t"))
+    site = next(filter(os.path.isdir, sites), None)
+    if python is None or site is None:
         return ()
     names = (_DIST.match(entry.name) for entry in notes.entries(site, "what is installed in it is not known"))
     found = {re.sub(r"[-_.]+", "-", name[1]).lower() for name in names if name}
