@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _NAME = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$")
 _VERSION = re.compile(r"^[^\s/\\]+$")
@@ -24,6 +25,7 @@ class Metadata:
     requires_dist: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=65_536)  # the environments of an installation hold the same few thousand names
 def normalise(name: str) -> str:
     """A distribution's name as PEP 503 compares it."""
     return _SEPARATORS.sub("-", name).lower()

@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from planner.reference import Reference, Setting, UserSite
 
 MOST_FILES = 20_000  # that are measured unasked: more would take longer than everything else together
+_FILES_OF_A_PACKAGE = 10  # at least, on the average of an environment; half of all packages have more than 26
 _SITE = re.compile(r"^python\d+\.\d+t?$")
 _DIST = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*?)-([^-]+)(?:-py[\d.]+)?\.(?:dist-info|egg-info|egg)$")
+_NORMAL = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*$")
+_ENDS = ("-info", ".egg")
 _CUDA_OF_BUILD = re.compile(r"cuda_?(\d{2})\.?(\d)?")
 _CUDA_OF_TORCH = re.compile(rb"""^cuda(?:\s*:[^=\n]*)?\s*=\s*['"]([\d.]+)['"]""", re.MULTILINE)
 _CUDA_PACKAGES = ("cuda-version", "cudatoolkit", "pytorch-cuda", "cuda-cudart")
@@ -82,7 +85,10 @@ def read_inventory(
     root: str, prefixes: Sequence[tuple[str, str, str]], places: Places, *, measure: bool = False
 ) -> Inventory:
     """The inventory of environments by name, prefix and root. Sizes are measured unasked only where there are few files."""
-    sizes = _sizes([prefix for _, prefix, _ in prefixes], None if measure else MOST_FILES)
+    problems: dict[str, list[LoadProblem]] = {prefix: [] for _, prefix, _ in prefixes}
+    records = {prefix: _records(prefix, problems[prefix]) for prefix in problems}
+    few = sum(map(len, records.values())) * _FILES_OF_A_PACKAGE <= MOST_FILES
+    sizes = _sizes(tuple(records), None if measure else MOST_FILES) if measure or few else None
     notes = Notes()
     sites = {prefix: _sites(prefix) for _, prefix, _ in prefixes}
     users = user_sites(places, notes)
@@ -97,7 +103,8 @@ def read_inventory(
     for name, prefix, of in prefixes:
         size = sizes.by_prefix[prefix] if sizes else (None, None)
         leaks_in = _leaks_in(prefix, notes, users, places.environ)
-        rows.append(_row(name, prefix, of, sites[prefix], size, leaks_in, _leaks_out(prefix, notes)))
+        leaks_out = _leaks_out(prefix, notes)
+        rows.append(_row(name, prefix, of, sites[prefix], records[prefix], size, leaks_in, leaks_out, problems[prefix]))
     return Inventory(root, tuple(rows), sizes.total if sizes else None, tuple(notes.problems))
 
 
@@ -106,12 +113,12 @@ def _row(
     prefix: str,
     root: str,
     sites: Sequence[str],
+    records: Mapping[str, tuple[str, str]],
     size: tuple[int | None, int | None],
     leaks_in: Mapping[str | None, tuple[str, ...]],
     leaks_out: tuple[str, ...],
+    problems: list[LoadProblem],
 ) -> EnvironmentRow:
-    problems: list[LoadProblem] = []
-    records = _records(prefix, problems)
     pip = _pip_dists(prefix, sites, records, problems)
     python = records.get("python", ("", ""))[0] or None
     torch = next((records[key][0] for key in ("pytorch", "libtorch") if key in records), pip.get("torch"))
@@ -146,11 +153,11 @@ def _records(prefix: str, problems: list[LoadProblem]) -> dict[str, tuple[str, s
     """Version and build of each conda package, by the names of its files in conda-meta."""
     folder = os.path.join(prefix, "conda-meta")
     try:
-        names = os.listdir(folder)
+        names = sorted(os.listdir(folder))
     except OSError as error:
         problems.append(LoadProblem(folder, reason(error), "which packages are installed is not known"))
         return {}
-    split = (name.removesuffix(".json").rsplit("-", 2) for name in sorted(names) if name.endswith(".json"))
+    split = [name[:-5].rsplit("-", 2) for name in names if name[-5:] == ".json"]
     return {parts[0]: (parts[1], parts[2]) for parts in split if len(parts) == 3}  # noqa: PLR2004 -- name, version, build
 
 
@@ -175,22 +182,26 @@ def _pip_dists(
 
     conda's are told by name and version, or by their INSTALLER; only where neither says anything is conda-meta searched.
     """
-    known = {(normalise(name), version) for name, (version, _) in records.items()}
+    # Names as conda has them are nearly always normal already.
+    known = {normalise(name): version for name, (version, _) in records.items() if not _NORMAL.match(name)}
     found = {}
     for site in sites:
         try:
-            names = sorted(os.listdir(site))
+            names = sorted([name for name in os.listdir(site) if name.endswith(_ENDS)])
         except OSError as error:
             problems.append(LoadProblem(site, reason(error), "which Python distributions are in it is not known"))
             continue
         for entry in names:
             match = None if entry.startswith("~") else _DIST.match(entry)
-            if match is None or (normalise(match[1]), match[2]) in known:
+            if match is None:
+                continue
+            name = normalise(match[1])
+            if match[2] in {known.get(name), records.get(name, ("", ""))[0]}:
                 continue
             installer = _installer(os.path.join(site, entry, "INSTALLER"))
             if installer == "conda" or (not installer and _named_in_records(prefix, entry)):
                 continue
-            found[normalise(match[1])] = match[2]
+            found[name] = match[2]
     return found
 
 
