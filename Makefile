@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test docs truth bench fuzz kills clean
+.PHONY: demo test docs truth bench fuzz many kills clean
 
 demo: $(VENV)/.installed
 	$(BIN)/planner demo --exit-zero
@@ -28,6 +28,10 @@ bench: $(VENV)/.tested-with
 # The same damage as in `make test`, fifty times as much of it.
 fuzz: $(VENV)/.tested-with
 	PLANNER_FUZZ=100000 $(BIN)/python -m pytest -q tests/test_elf.py tests/test_fuzz.py -k damaged
+
+# The same commands on a tree of a million files; it needs room for that many names, and some minutes.
+many: $(VENV)/.tested-with
+	PLANNER_FILES=1000000 $(BIN)/python -m pytest -q --durations=0 tests/test_many_files.py
 
 # A migration killed at a thousand moments instead of fifty.
 kills: $(VENV)/.tested-with

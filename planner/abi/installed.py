@@ -79,7 +79,7 @@ def _editable(prefix: str, dist: PipDist) -> Iterator[str]:
         except OSError:
             continue
         for entry in entries:
-            if entry.is_file() and is_shared(entry.name):
+            if is_shared(entry.name) and os.path.isfile(entry.path):
                 yield entry.path
             elif depth < _DEEP and entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
                 folders.append((entry.path, depth + 1))
@@ -112,5 +112,5 @@ def _walk(prefix: str) -> Iterator[str]:
             if entry.is_dir(follow_symlinks=False):
                 if path not in _NOT_ITS_OWN:
                     folders.append(path)
-            elif takes_part(path) or (entry.is_symlink() and entry.is_dir()):
+            elif takes_part(path) or (entry.is_symlink() and os.path.isdir(entry.path)):  # a link may lead to itself
                 yield path

@@ -1,0 +1,91 @@
+"""A tree with very many files, under names that attack a screen: every command that looks at it ends, and runs nothing.
+
+`make many` asks for a million of them; they are hard links to a few, so that the disk holds names and no content.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import cli
+from planner.demo import unpack
+
+FILES = int(os.environ.get("PLANNER_FILES", "4000"))
+_LINKS = 30_000  # of one inode: file systems allow 65,000 at most
+_IN_A_FOLDER = 1000
+_EVIL = "a\x1b[31m\nb"
+
+
+def many(top, number, name, mode=0o644, text=""):
+    """`number` files below a folder, a thousand in each folder, ten levels of folders for some."""
+    source = None
+    for index in range(number):
+        folder = top / f"d{index // _IN_A_FOLDER}" / ("deep/" * (index // _IN_A_FOLDER % 10))
+        if index % _IN_A_FOLDER == 0:
+            folder.mkdir(parents=True)
+        path = folder / name.format(index)
+        if index % _LINKS == 0:
+            source = path
+            path.write_text(text)
+            path.chmod(mode)
+        else:
+            os.link(source, path)
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory):
+    here = tmp_path_factory.mktemp("many")
+    demo = unpack(str(here))
+    root, home, marker = Path(demo.root), Path(demo.home), here / "executed"
+    runs = f"#!{root}/bin/python\nimport os; open({str(marker)!r}, 'w')\n"
+    site = root / "lib/python3.10/site-packages"
+    many(site / "package", FILES * 4 // 10, "m{}.py", text=runs)
+    many(root / "share", FILES * 2 // 10, f"{_EVIL}{{}}")
+    many(root / "envs/pytorch-env/lib", FILES // 10, "lib{}.so.1", text="\x7fELF")
+    many(home, FILES // 10, "job{}.sh", 0o755, runs)
+    many(here / "jobs", FILES // 10, f"{_EVIL}{{}}.sh", 0o755, runs)
+    (root / "bin").mkdir()
+    for index in range(FILES // 10):
+        target = root / "bin" / f"tool{index}"
+        if index % _LINKS == 0:
+            first = target
+            target.write_text(runs)
+            target.chmod(0o755)
+        else:
+            os.link(first, target)
+    (root / "bin/python").write_text(f"#!/bin/sh\ntouch {marker}\n")
+    (root / "bin/python").chmod(0o755)
+    (site / "loop").symlink_to(site)
+    (site / "self").symlink_to("self")
+    (root / "lib/up").symlink_to("..")
+    kernel = home / ".local/share/jupyter/kernels/fifo"
+    kernel.mkdir(parents=True)
+    os.mkfifo(kernel / "kernel.json")
+    os.mkfifo(root / "conda-meta/pipe-1-0.json")
+    common = ["--override-channels", "--offline", "--subdir", demo.subdir, "--cuda", demo.cuda, "--glibc", demo.glibc]
+    common += [word for name in demo.channels for word in ("-c", name)]
+    common += [word for name, place in demo.mirrors for word in ("--mirror", f"{name}={place}")]
+    return here, demo, common, marker
+
+
+@pytest.mark.parametrize("command", ["envs", "envs --sizes", "audit", "what-if", "snapshot", "snapshot --deep"])
+def test_every_command_ends_and_runs_nothing(installation, tmp_path, monkeypatch, command):
+    here, demo, common, marker = installation
+    monkeypatch.setenv("HOME", demo.home)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("CONDA_PREFIX", "CONDA_EXE", "MAMBA_ROOT_PREFIX", "PLANNER_LIBMAMBA_PYTHON"):
+        monkeypatch.delenv(name, raising=False)
+    words = command.split()
+    words += {
+        "envs": ["--scan", str(here / "jobs")],
+        "audit": ["base", "--scan", str(here / "jobs")],
+        "what-if": ["base", "python=3.11", "--scan", str(here / "jobs"), *common],
+        "snapshot": ["base", "-o", str(tmp_path / "snapshot.json")],
+    }[words[0]]
+    done = CliRunner().invoke(cli.main, ["--root", demo.root, *words], catch_exceptions=False)
+    assert done.exit_code in {0, *cli.VERDICT_CODES.values()}, done.output[-2000:]
+    assert "\x1b" not in done.output
+    assert not marker.exists()
+    assert "named pipe, not a file" in done.output
