@@ -3,7 +3,8 @@
 The order of search is ld.so(8)'s: RPATH of the object and of whoever brought it in (unless it has a RUNPATH), the
 LD_LIBRARY_PATH that activation sets, its RUNPATH, the system. A name that is already loaded, or is the SONAME of what
 is, is not looked for again. Extension modules are opened in a process of the environment's own python, whose libraries
-are there first and whose RPATH counts too. Nothing is loaded; symbols are `planner.abi.symbols`'s.
+are there first and whose RPATH counts too. One that is made of torch finds torch's libraries without a path to them: torch
+is imported before it. Nothing is loaded; symbols are `planner.abi.symbols`'s.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 _ORIGIN = re.compile(r"\$(?:ORIGIN\b|\{ORIGIN\})")
 _PYTHON = "bin/python"
+# torch's own libraries, which its extensions are built to be opened after (torch.utils.cpp_extension sets no run path).
+_OF_TORCH = re.compile(r"lib(?:torch|c10|shm)(?:_[a-z0-9_]+)?\.so")
+_TORCH = "/site-packages/torch/lib/"
 _INTERPRETER = re.compile(r"libpython\d+\.\d+[a-z]*\.so")
 
 
@@ -84,6 +88,7 @@ class Loader:
         self._found: dict[tuple[object, ...], tuple[Entry, str] | None] = {}
         self._python: Process | None = None
         self._basenames = {posixpath.basename(path) for path in tree.entries}
+        self._torch = sorted(path for path in tree.entries if _TORCH in path)
 
     def facts(self, entry: Entry) -> ElfFacts | None:
         """What is read of a file; None where its bytes are not at hand or are no object."""
@@ -161,11 +166,23 @@ class Loader:
             self._found[key] = self._in_folders(name, folders, facts) or (
                 None if facts.no_default_paths else self._outside(name, facts)
             )
-        found = self._found[key]
+        found = self._found[key] or self._opened_first(name, consumer)
         if found is not None:
             return found
         elsewhere = (self._system is None and not facts.no_default_paths) or not self._library_path.known
         return Lack(at, name, known=not self.tree.incomplete and not elsewhere and (known or not self.somewhere(name)))
+
+    def _opened_first(self, name: str, consumer: Loaded) -> tuple[Entry, str] | None:
+        """A library of torch's that a module needs: the one of its own site-packages, else of any."""
+        if not _OF_TORCH.fullmatch(name) or (consumer.facts is not None and consumer.facts.program):
+            return None
+        site, inside, _ = consumer.found.partition("/site-packages/")
+        for path in self._torch:
+            if posixpath.basename(path) == name and (not inside or path.startswith(f"{site}{_TORCH}")):
+                entry = self.tree.final(path)
+                if entry is not None:
+                    return entry, path
+        return None
 
     def _folders(self, objects: Sequence[Loaded], at: int) -> tuple[tuple[str, ...], bool]:
         """Where an object's needs are looked for before the system, and whether all that decides it is known."""
