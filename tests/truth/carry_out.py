@@ -12,7 +12,7 @@ import pickle
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.truth import compare, observe, prefixes
+from tests.truth import compare, observe, prefixes, user_sites
 from tests.truth.compare import Failure, Judged
 from tests.truth.inventory import Unit
 from tests.truth.store import source_digest, text_digest
@@ -60,7 +60,8 @@ class Bench:
         self._materials = materials
         self._cache = cache
         self._say = say
-        self._probes = text_digest(source_digest(*_SOURCES), _FORM)
+        users = ("user_sites.py",) if place.installation.user_site or place.installation.other_sites else ()
+        self._probes = text_digest(source_digest(*_SOURCES, *users), _FORM)
         self._worked: dict[Unit, Seen] | None = None
 
     @property
@@ -70,7 +71,7 @@ class Bench:
             path = self._cache / "truths" / f"{text_digest(self.place.key, self._probes)}.before"
             if not path.is_file():
                 self._say(f"{self.place.installation.name}: what works before")
-                _keep(path, pickle.dumps(observe.before(self.place)))
+                _keep(path, pickle.dumps(observe.before(self.place) | user_sites.before(self.place)))
             seen = pickle.loads(path.read_bytes())  # noqa: S301 -- written by the lab itself, into its own cache
             self._worked = {unit: how for unit, how in seen.items() if how.error is None}
         return self._worked
@@ -129,10 +130,12 @@ class Bench:
         prefix = self.place.prefix(case.environment)
         before = prefixes.seal(self.place.folder)
         worked = self.worked
+        of_user = user_sites.of(self.place, worked)
         channels = [self._materials.lab, self._materials.other]
         with prefixes.cloned(prefix):
             prefixes.transact(prefix, plan["final_state"], channels, self._materials)
-            seen, listed = observe.after(self.place, case.environment, set(worked))
+            seen, listed = observe.after(self.place, case.environment, set(worked) - of_user)
+            seen |= user_sites.after(self.place, case.environment, of_user)
         if prefixes.seal(self.place.folder) != before:
             raise prefixes.LabError(f"{case.title}: something was written into the original installation")
         failed = sorted((unit, how) for unit, how in seen.items() if how.error is not None and unit in worked)

@@ -302,7 +302,7 @@ FULL = (
             Reference("pth", "borrowed", "base", "python", "toolz", holder="next"),
         ),
         user_site=("attrs==24.2.0",),
-        other_sites=(("3.12", "six==1.16.0"), ("3.12", "mdurl==0.1.2"), ("3.10", "tabulate==0.9.0")),
+        other_sites=(("3.12", "six==1.16.0"), ("3.12", "annotated-types==0.7.0"), ("3.10", "tabulate==0.9.0")),
     ),
 )
 
