@@ -70,8 +70,9 @@ def plan_migration(
     name: str | None,
     planned_python: str | None,
     belongings: Belongings = NOTHING_ELSE,
+    disk_bytes: int | None = None,
 ) -> Migration:
-    """The plan for moving `environment` to a new one that holds `solution`.
+    """The plan for moving `environment` to a new one that holds `solution` and takes `disk_bytes`, None if not known.
 
     `name` is the new environment's; without it, one that is free in the installation is chosen. An `environment` that
     is not among the installation's is itself the new one, yet to be made. Raises `InputError` for a name that is taken
@@ -108,6 +109,7 @@ def plan_migration(
         follow_up=follow_up(move),
         rollback=(rollback(move),),
         download_bytes=sum(record.size or 0 for record in solution.records),
+        disk_bytes=disk_bytes,
     )
 
 

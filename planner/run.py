@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from planner import channels, judge, load, migrate
-from planner.abi import fates
+from planner.abi import archives, fates
 from planner.abi.binaries import Binaries, Sources, work_folder
 from planner.abi.system import is_this_machine
 from planner.alternatives import MOST, nearest_requests
@@ -365,4 +365,5 @@ def _migration(situation: Situation, solution: Solution, name: str | None) -> Mi
         name=name,
         planned_python=next((record.version for record in solution.records if record.name == "python"), None),
         belongings=situation.belongings,
+        disk_bytes=archives.unpacked_bytes(solution.records, situation.settings.pkgs_dirs),
     )

@@ -176,6 +176,13 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(place):
     assert differences(before, seal(place.top, "cache/std")) == ()
 
 
+def test_the_room_that_a_new_environment_takes(place):
+    """What the archives of a local channel unpack to: `libfoo` and `foo`, each file counted once."""
+    migration = json.loads(place.plan.read_text())["migration"]
+    assert migration["disk_bytes"] == len("2.0") + len("2.0") * 100_000 + len("1")
+    assert 0 < migration["download_bytes"] < migration["disk_bytes"]
+
+
 def test_a_migration_is_carried_out_and_taken_back(full):
     before, old = full.all(), seal(full.old)
     done = full.apply("--yes", "--check", f"{sys.executable} -c 'import json'")

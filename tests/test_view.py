@@ -424,7 +424,7 @@ def test_migration_steps_with_commands_quoted_for_the_shell():
             (
                 ("New environment", "base-py310 at /opt/conda/envs/base-py310"),
                 ("Download", "41.0 MB (41000000 bytes)"),
-                ("Disk", "not known"),
+                ("Disk", "not known: what a channel states is the size of each archive, not what it unpacks to"),
             )
         )
     ]

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import msgspec
 
@@ -55,6 +58,7 @@ class _Path(msgspec.Struct):
     path_type: str = "hardlink"
     prefix_placeholder: str | None = None
     file_mode: str | None = None
+    size_in_bytes: int | None = None
 
 
 class _Paths(msgspec.Struct):
@@ -102,6 +106,54 @@ def open_archives(found: Sequence[tuple[PackageRecord, str]], work: Callable[[],
     What cannot be read is left out.
     """
     return _asked([(record.name, _opened_archive(record, path, work)) for record, path in found])
+
+
+def unpacked_bytes(records: Sequence[PackageRecord], pkgs_dirs: Sequence[str]) -> int | None:
+    """What packages hold unpacked, as their own lists say: in a package cache or a local channel. None where one is neither."""
+    lists = [_cached_list(record, pkgs_dirs) for record in records]
+    packed = [
+        (record, path) for record, found in zip(records, lists, strict=True) if not found and (path := _local(record))
+    ]
+    if None in lists and len(packed) < lists.count(None):
+        return None  # before archives are opened for nothing
+    opened = asyncio.run(_lists([path for _, path in packed])) if packed else []
+    sizes = [
+        item.size_in_bytes
+        for found in (*lists, *opened)
+        if found
+        for item in found.paths
+        if item.path_type != "softlink"
+    ]
+    if None in opened or any(size is None for size in sizes):
+        return None
+    return sum(size or 0 for size in sizes)
+
+
+def _cached_list(record: PackageRecord, pkgs_dirs: Sequence[str]) -> _Paths | None:
+    for pkgs_dir in pkgs_dirs:
+        folder = os.path.join(pkgs_dir, stem(record.fn) if record.fn else record.dist_name)
+        if _is_of(folder, record):
+            with suppress(OSError):
+                return _decoded(read_bytes(os.path.join(folder, "info", "paths.json")))
+    return None
+
+
+def _local(record: PackageRecord) -> str | None:
+    parts = urlsplit(record.url)
+    path = url2pathname(parts.path) if parts.scheme == "file" else ""
+    return path if os.path.isfile(path) else None
+
+
+async def _lists(paths: Sequence[str]) -> list[_Paths | None]:
+    from rattler.package_streaming import PackageArchive
+
+    async def one(path: str) -> _Paths | None:
+        try:
+            return _decoded(await (await PackageArchive.from_path(path)).read_file("info/paths.json"))
+        except Exception:  # noqa: BLE001 -- as below
+            return None
+
+    return list(await asyncio.gather(*map(one, paths)))
 
 
 def list_remote(records: Sequence[PackageRecord]) -> dict[str, Contents]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from planner.render.blocks import Block
 
 _UNITS = ("kB", "MB", "GB", "TB")
+_NOT_KNOWN = "not known: what a channel states is the size of each archive, not what it unpacks to"
 _THOUSAND = 1000  # decimal units, as package indexes use
 
 
@@ -79,7 +80,8 @@ def _alternative(item: Alternative) -> str:
 
 
 def _migration(migration: Migration, subdir: str) -> list[Block]:
-    disk = "not known" if migration.disk_bytes is None else _size(migration.disk_bytes)
+    size = None if migration.disk_bytes is None else _size(migration.disk_bytes)
+    disk = f"{size}, the pip layer apart" if size else _NOT_KNOWN
     download = _size(migration.download_bytes)
     blocks: list[Block] = [
         Facts(
@@ -89,7 +91,7 @@ def _migration(migration: Migration, subdir: str) -> list[Block]:
                 ("Disk", disk),
             )
         ),
-        figures.sizes(migration, {"download": download, "disk": disk}),
+        figures.sizes(migration, {"download": download, "disk": size or "not known"}),
         figures.timeline(migration),
     ]
     blocks.extend(_steps(migration.steps, subdir, "Step"))
