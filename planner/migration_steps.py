@@ -170,9 +170,22 @@ def follow_up(move: Move) -> tuple[Step, ...]:
     undo = tuple(("patch", "--reverse", *pair) for pair in patches)
     steps.append(Step("cut-over", "cut-over", title, commands, undo=undo))
     if not move.is_base:
-        title = f"Retire {move.old.name} {_RETIRE_AFTER} days after the last user has moved: this cannot be undone"
-        steps.append(Step("retire", "retire", title, (removal(move, move.old.prefix),)))
+        steps += _retirement(move)
     return tuple(steps)
+
+
+def _retirement(move: Move) -> Iterator[Step]:
+    """What still refers to the old environment, then its removal: without a python nothing that starts it would work."""
+    old = move.old
+    if old.python:
+        title = (
+            f"See what still refers to {old.name} and runs in it: kernels, scripts, units, jobs, virtual environments"
+        )
+        look = ("planner", "what-if", old.prefix, "--remove", "python", "--no-files", "--exit-zero")
+        yield Step("before-retiring", "before-retiring", title, (look,))
+    title = f"Retire {old.name} {_RETIRE_AFTER} days after the last user has moved: this cannot be undone"
+    gone = () if move.windows else (("test", "!", "-e", old.prefix),)
+    yield Step("retire", "retire", title, (removal(move, old.prefix),), gone)
 
 
 def cut_over(move: Move) -> tuple[tuple[str, str, str], ...]:

@@ -260,7 +260,7 @@ def test_the_steps_of_a_whole_move():
         ("verify-gpu", (("planner", "verify", new),), (), ()),
     ]
     assert len({step.id for step in result.steps}) == len(result.steps)
-    assert [step.kind for step in result.follow_up] == ["cut-over", "retire"]
+    assert [step.kind for step in result.follow_up] == ["cut-over", "before-retiring", "retire"]
     assert [(step.commands, step.check) for step in result.rollback] == [(undo, (("test", "!", "-e", new),))]
     assert (result.download_bytes, result.disk_bytes) == (37_000_000, None)
     assert "the sizes of 1 are not known" in result.steps[2].title
@@ -551,7 +551,7 @@ def test_what_is_condas_stays_in_base():
 def test_a_kernel_is_offered_after_sign_off_where_there_was_none():
     result, steps = own_steps_of(environment(PYTHON))
     assert "kernel" not in steps
-    assert [step.kind for step in result.follow_up] == ["kernel", "cut-over", "retire"]
+    assert [step.kind for step in result.follow_up] == ["kernel", "cut-over", "before-retiring", "retire"]
 
 
 def test_belongings_are_what_no_package_owns(tmp_path):
