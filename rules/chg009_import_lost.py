@@ -17,7 +17,7 @@ How it decides:
 
 Evidence and limits:
     Files and lines, read and never run. A module that imports what is not there today is taken not to work today. What
-    is imported by a computed name, or by a compiled module, is not seen. Unverified: a module of a package that stays
+    is imported by a computed name, or by a compiled module, is not seen; on Windows nothing is looked at. Unverified: a module of a package that stays
     in another version, and whatever may be among the files of planned packages that are not at hand.
 
 Example:

@@ -15,13 +15,16 @@ from planner.files import read_bytes
 from planner.imports.source import read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from planner.imports.modules import Module, Modules
     from planner.imports.source import Import, Setting, Source
 
 _LIMIT = 8 * 1024 * 1024  # bytes; a source of this size is made by a program
-_IMPORTED = re.compile(rb"^[ \t]*(?:from|import)[ \t]+([^\n#(]*(?:\([^)]*)?)", re.MULTILINE)
+_IMPORTED = re.compile(rb"^([ \t]*)(?:from|import)[ \t]+([^\n#(]*(?:\([^)]*)?)", re.MULTILINE)
+_FUNCTION = re.compile(rb"(?:async[ \t]+)?def[ \t]")
+_BLANKS = re.compile(rb"[ \t]*")
+_NO_BLOCK = frozenset({b"", b"\n", b"\r", b"#", b")", b"]", b"}"})
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 
 
@@ -61,31 +64,68 @@ class Sources:
         return self._read[key]
 
     def words(self, module: Module) -> frozenset[bytes]:
-        """Every word of a source's import statements, guarded or not."""
+        """Every word of a source's import statements, guarded or not, but for those in functions of the module."""
         key = module.source or ""
         found = self._words.get(key)
         if found is None:
-            lines = _IMPORTED.findall(self.content(module))
-            found = self._words[key] = frozenset(word for line in lines for word in _WORD.findall(line))
+            content = self.content(module)
+            found = self._words[key] = frozenset(
+                word
+                for match in _IMPORTED.finditer(content)
+                if not match[1] or not _in_function(content, match.start())
+                for word in _WORD.findall(match[2])
+            )
         return found
 
 
-def wanted_by(module: Module, item: Import, there: Modules, sources: Sources) -> Iterator[str]:
-    """The modules that an import statement needs, by their dotted names, those that hold others first."""
+def _in_function(content: bytes, at: int) -> bool:
+    """Whether the line at `at` belongs to the definition of a function, by how the lines above it are indented."""
+    indent = _indent(content, at)
+    end = at
+    while end > 0 and indent:
+        start = content.rfind(b"\n", 0, end - 1) + 1
+        here = _indent(content, start)
+        # Blank lines, comments and what closes a bracket say nothing of the block.
+        if here < indent and content[start + here : start + here + 1] not in _NO_BLOCK:
+            if _FUNCTION.match(content, start + here):
+                return True
+            indent = here
+        end = start
+    return False
+
+
+def _indent(content: bytes, start: int) -> int:
+    """How many blanks the line at `start` begins with."""
+    match = _BLANKS.match(content, start)
+    return match.end() - start if match is not None else 0
+
+
+def wanted_by(
+    module: Module, item: Import, there: Modules, sources: Sources, among: Container[str] | None = None
+) -> Iterator[str]:
+    """The modules that an import statement needs, by their dotted names, those that hold others first.
+
+    With `among`, only those are looked for that are there, or are in something that is.
+    """
     base = _absolute(module, item)
     if base is None:
         return
     if base:
         yield base
-    holder = there.by_name.get(base)
-    inside = sources.source(holder) if holder is not None else None
     for name in item.names:
         below = f"{base}.{name}" if base else name
-        given = inside is not None and (
-            inside.open or any(bound == name and origin != base for bound, origin in inside.defined)
-        )
-        if below in there.by_name and not given:
-            yield below
+        if below in there.by_name and (among is None or any(one in among for one in ancestry(below))):
+            holder = there.by_name.get(base)
+            if holder is None or not _gives(holder, name, base, sources):
+                yield below
+
+
+def _gives(holder: Module, name: str, base: str, sources: Sources) -> bool:
+    """Whether a package itself has an attribute of that name, so that no module of it is looked for."""
+    inside = sources.source(holder)
+    return inside is not None and (
+        inside.open or any(bound == name and origin != base for bound, origin in inside.defined)
+    )
 
 
 def _absolute(module: Module, item: Import) -> str | None:
@@ -128,16 +168,19 @@ def failing(
 
 
 def _mentioning(names: set[str], modules: Iterable[Module], sources: Sources) -> list[Module]:
-    """The sources that may import one of `names`: in the same package, or naming its outermost one."""
-    lasts: dict[str, set[bytes]] = {}
+    """The sources that may import one of `names`: they have its last part, and the one before or lie in that package."""
+    holders: dict[bytes, list[tuple[str, bytes]]] = {}
     for name in names:
-        lasts.setdefault(name.partition(".")[0], set()).add(name.rpartition(".")[2].encode())
-    tops = {top.encode(): last for top, last in lasts.items()}
+        holder, _, last = name.rpartition(".")
+        holders.setdefault(last.encode(), []).append((holder, holder.rpartition(".")[2].encode()))
     found = []
     for module in modules:
         words = sources.words(module)
-        nearby = lasts.get(module.top)
-        if (nearby and words & nearby) or any(words & tops[word] for word in words & tops.keys()):
+        if any(
+            not holder or part in words or f"{module.name}.".startswith(f"{holder}.")
+            for last in words & holders.keys()
+            for holder, part in holders[last]
+        ):
             found.append(module)
     return found
 
@@ -145,15 +188,14 @@ def _mentioning(names: set[str], modules: Iterable[Module], sources: Sources) ->
 def _reason(module: Module, failed: set[str], before: Modules, sources: Sources) -> Reason | None:
     """Why a module does not import any more; None where it does, or where it did not before or may not have."""
     source = sources.source(module)
-    holders = [before.by_name.get(name) for name in ancestry(module.name)]
-    if source is None or not all(_worked(holder, before, sources) for holder in holders if holder is not None):
-        return None
-    for item in source.imports:
-        for wanted in wanted_by(module, item, before, sources):
+    for item in source.imports if source is not None else ():
+        for wanted in wanted_by(module, item, before, sources, failed):
             first = next((name for name in ancestry(wanted) if name in failed), None)
             # Its own package fails by itself: that is no import of this module's.
             if first is not None and not module.name.startswith(f"{first}."):
-                return Reason(module, item.line, first)
+                holders = [before.by_name.get(name) for name in ancestry(module.name)]
+                worked = all(_worked(holder, before, sources) for holder in holders if holder is not None)
+                return Reason(module, item.line, first) if worked else None
     return None
 
 

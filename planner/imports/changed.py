@@ -76,8 +76,9 @@ class Imports:
         self._report = report
         python = next((record.version for record in after or () if record.name == "python"), None)
         self._pythons = (environment.python, python)
-        self._look = look
-        self.readable = look and after is not None and None not in self._pythons and bool(changes)
+        # On Windows modules lie elsewhere, and so do those of python itself.
+        self._look = look and not environment.subdir.startswith("win-")
+        self.readable = self._look and after is not None and None not in self._pythons and bool(changes)
 
     @cached_property
     def lost(self) -> tuple[Lost, ...]:

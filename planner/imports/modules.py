@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(
     r"^([A-Za-z_]\w*)(?:(\.py)|(?:\.(?:cpython-\d+[a-z]*(?:-[^.]+)?|abi3t?|pypy[^.]*|cp\d+[^.]*))?\.(?:so|pyd))$"
 )
+_ENDINGS = (".py", ".so", ".pyd", ".pth")
 _PYTHON = "conda:python"
 _DISTUTILS = "distutils-precedence.pth"  # by which setuptools lets its own copy be found under that name
 _LIMIT = 4 * 1024 * 1024  # bytes of a `.pth` file
@@ -96,16 +97,13 @@ def both(
     can be read now. `python` is the version before and after, `elsewhere` what the user site brings, before and after.
     """
     there = _installed(environment, files, python[0])
-    rewritten = [change for change in changes if change.action != "relink"]
-    coming = {change.name: planned(change.name) if change.after is not None else () for change in rewritten}
-    removed: set[str] = set()
-    unlisted = False
-    for change in rewritten:
-        listed = files(change.before) if change.before is not None else None
-        if coming[change.name] is None:
-            unlisted = True
-        elif listed is not None:
-            removed.update(listed.paths)
+    coming = {change.name: planned(change.name) for change in changes if change.action != "relink" and change.after}
+    removed = {
+        path
+        for change in changes
+        if change.before is not None and change.action != "relink" and coming.get(change.name, ()) is not None
+        for path in files(change.before).paths
+    }
     later = {path: owner for path, owner in there.items() if path not in removed}
     moves = _folder(python[0]) != _folder(python[1])
     if moves:
@@ -120,40 +118,39 @@ def both(
     beside = dict(_editable(environment))
     added = _added(environment, python[0])
     lasting = {os.path.basename(path) for path in later if path.endswith(".pth")}
-    lasting.update(os.path.basename(path) for path in added if path not in there and not moves)
-    stays = {path: names for path, names in added.items() if os.path.basename(path) in lasting}
+    if not moves:
+        lasting.update(os.path.basename(path) for path in added if path not in there)
+    stays = (names for path, names in added.items() if os.path.basename(path) in lasting)
     before = _modules(
         {**_named(there, {path: path for path in there}, python[0]), **beside}, elsewhere[0].union(*added.values())
     )
     after = _modules(
-        {**_named(later, at_hand, python[1], python[0]), **({} if moves else beside)},
-        elsewhere[1].union(*stays.values()),
+        {**_named(later, at_hand, python[1], python[0]), **({} if moves else beside)}, elsewhere[1].union(*stays)
     )
     gone = {
         name: module
         for name, module in before.by_name.items()
         if name not in after.by_name and module.top not in after.elsewhere and not after.knows(name)
     }
-    if not moves:
-        gone = _really(environment.prefix, gone, removed)
-    return Both(before, after, gone, unlisted)
+    return Both(before, after, gone if moves else _really(environment.prefix, gone, removed), None in coming.values())
 
 
 def _installed(
     environment: Environment, files: Callable[[PackageRecord], RecordFiles], python: str | None
 ) -> dict[str, str]:
-    """Path to owner. Where conda and pip list the same path, pip wrote it last."""
+    """Path to owner of what may be a module. Where conda and pip list the same path, pip wrote it last."""
     owners: dict[str, str] = {}
     for record in environment.records:
-        owners.update((path, f"conda:{record.name}") for path in files(record).paths)
+        subject = f"conda:{record.name}"
+        owners.update((path, subject) for path in files(record).paths if path.endswith(_ENDINGS))
     owners.update(_of_pip(environment, python))
     return owners
 
 
 def _of_pip(environment: Environment, python: str | None) -> Iterator[tuple[str, str]]:
     for dist in seen_by(environment.pip_dists, python):
-        for path in pip_paths(environment.prefix, dist):
-            yield path, f"pip:{dist.name}"
+        subject = f"pip:{dist.name}"
+        yield from ((path, subject) for path in pip_paths(environment.prefix, dist) if path.endswith(_ENDINGS))
 
 
 def _folder(python: str | None) -> str:

@@ -11,6 +11,7 @@ import ast
 import warnings
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from operator import eq, ge, gt, le, lt, ne
 from typing import TYPE_CHECKING
 
@@ -78,8 +79,11 @@ class _Reader:
     def __init__(self, tree: ast.Module, setting: Setting) -> None:
         self._tree = tree
         self._setting = setting
-        self._constants = _constants(tree)
         self._raises = False
+
+    @cached_property
+    def _constants(self) -> dict[str, object]:
+        return _constants(self._tree)
 
     def source(self) -> Source:
         imports = tuple(self._statements(self._tree.body))
@@ -249,8 +253,7 @@ def _constants(tree: ast.Module) -> dict[str, object]:
 
 def _bound(body: Sequence[ast.stmt]) -> Iterator[tuple[str, str]]:
     """The names that a module's own statements bind, in whatever branch, and the module that they are taken from."""
-    nodes: list[ast.AST] = list(body)
-    for node in nodes:
+    for node in body:
         match node:
             case ast.Import():
                 yield from ((alias.asname or alias.name.partition(".")[0], "") for alias in node.names)
@@ -261,9 +264,18 @@ def _bound(body: Sequence[ast.stmt]) -> Iterator[tuple[str, str]]:
                 yield from ((alias.asname or alias.name, origin) for alias in node.names)
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 yield node.name, ""
-            case ast.Name(ctx=ast.Store()):
-                yield node.id, ""
-            case ast.Lambda() | ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-                pass
-            case _:
-                nodes.extend(ast.iter_child_nodes(node))
+            case ast.Assign() | ast.AnnAssign() | ast.AugAssign() | ast.For():
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                yield from ((name, "") for target in targets for name in _stored(target))
+        yield from (name for branch in _branches(node) for name in _bound(branch))
+
+
+def _branches(node: ast.stmt) -> Iterator[Sequence[ast.stmt]]:
+    """The statements within one, but for those of a function or class, which bind names of its own."""
+    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        yield from (handler.body for handler in getattr(node, "handlers", ()))
+        yield from (getattr(node, name, ()) for name in ("body", "orelse", "finalbody"))
+
+
+def _stored(target: ast.expr) -> Iterator[str]:
+    return (node.id for node in ast.walk(target) if isinstance(node, ast.Name))
