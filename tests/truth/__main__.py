@@ -23,6 +23,7 @@ def main() -> int:
     parser.add_argument("--drawn", type=int, help="how many cases the generator contributes")
     parser.add_argument("--processes", type=int)
     parser.add_argument("--only", action="append", default=[], metavar="INSTALLATION", help="some installations alone")
+    parser.add_argument("--no-files", action="store_true", help="also what is said without looking into files")
     parser.add_argument("--write", type=Path, help="where truth.md and truth.json go", default=DOCS)
     given = parser.parse_args()
     drawn = given.drawn if given.drawn is not None else (6 if given.small else 108)
@@ -34,6 +35,7 @@ def main() -> int:
         say=_say,
         processes=given.processes,
         only=frozenset(given.only),
+        unread=given.no_files,
     )
     facts = table.Facts(
         date=datetime.now(timezone.utc).strftime("%Y-%m-%d"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tests.truth import compare, observe, prefixes, user_sites
@@ -40,6 +40,7 @@ class Result:
     """What became of one case. `judged` is None where there was nothing to carry out.
 
     `otherwise` is what the plan says against the case's own expectation.
+    `unread` and `unread_verdict` are the same for what is said with `--no-files`, where that was asked too.
     """
 
     case: Case
@@ -50,6 +51,8 @@ class Result:
     judged: Judged | None = None
     tried: int = 0
     otherwise: tuple[str, ...] = ()
+    unread: Judged | None = None
+    unread_verdict: str = ""
 
 
 class Bench:
@@ -76,8 +79,8 @@ class Bench:
             self._worked = {unit: how for unit, how in seen.items() if how.error is None}
         return self._worked
 
-    def predict(self, case: Case, rules: Sequence[Rule]) -> dict[str, Any]:
-        """The plan document of `planner what-if --scan HOME --format json`."""
+    def predict(self, case: Case, rules: Sequence[Rule], *, look: bool = True) -> dict[str, Any]:
+        """The plan document of `planner what-if --scan HOME --format json`, without `look` with `--no-files`."""
         from planner.run import Question, what_if
         from planner.serialize import dumps
 
@@ -91,6 +94,7 @@ class Bench:
             channels=tuple(places[name] for name in case.channels),
             override_channels=True,
             offline=True,
+            look_into_files=look,
             channel_priority=case.priority,
             environ={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
             home=str(self.place.home),
@@ -102,8 +106,8 @@ class Bench:
         plan: dict[str, Any] = json.loads(dumps(what_if(question, rules)))
         return plan
 
-    def run(self, case: Case, rules: Sequence[Rule]) -> Result:
-        """Predict, carry out, compare."""
+    def run(self, case: Case, rules: Sequence[Rule], *, unread: bool = False) -> Result:
+        """Predict, carry out, compare; with `unread` also what would be said with `--no-files`."""
         plan = self.predict(case, rules)
         records = sorted(record["url"] for record in plan["final_state"])
         transaction = text_digest(self.place.key, case.environment, records)
@@ -113,9 +117,12 @@ class Bench:
             return Result(case, plan["outcome"], plan["verdict"], solver, transaction, otherwise=unsaid)
         failures, listed, tried = self._truth(case, plan, transaction)
         counted = [failure for failure in failures if not _withdrawn(plan, failure.unit, listed)]
-        judged = compare.judge(plan, counted)
-        said = compare.otherwise(case, plan)
-        return Result(case, plan["outcome"], plan["verdict"], solver, transaction, judged, tried, said)
+        judged, said = compare.judge(plan, counted), compare.otherwise(case, plan)
+        result = Result(case, plan["outcome"], plan["verdict"], solver, transaction, judged, tried, said)
+        if not unread:
+            return result
+        less = self.predict(case, rules, look=False)
+        return replace(result, unread=compare.judge(less, counted), unread_verdict=less["verdict"])
 
     def _truth(self, case: Case, plan: dict[str, Any], transaction: str) -> tuple[list[Failure], set[Unit], int]:
         path = self._cache / "truths" / f"{text_digest(transaction, self._probes)}.json"

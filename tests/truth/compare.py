@@ -179,7 +179,7 @@ def _cause(environment: str, owner: str, group: Sequence[Failure], plan: dict[st
     if _python_moves(plan):
         return "PIP001" if owner.startswith("pip:") else "ABI001"
     if "ModuleNotFoundError" in errors or "ImportError" in errors:
-        return "PIP003" if owner.startswith("pip:") else None
+        return "PIP003" if owner.startswith("pip:") else "CHG009"
     return None
 
 

@@ -48,6 +48,7 @@ class _Share:
     to_draw: int
     seed: int
     rules: tuple[Rule, ...]
+    unread: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,12 @@ def run(
     say: Callable[[str], None],
     processes: int | None = None,
     only: frozenset[str] = frozenset(),
+    unread: bool = False,
 ) -> Outcome:
-    """Everything. `drawn` is how many cases the generator is to contribute, over all installations (or `only` some)."""
+    """Everything. `drawn` is how many cases the generator is to contribute, over all installations (or `only` some).
+
+    `unread`: each case is predicted a second time, with `--no-files`.
+    """
     cache = store.cache_folder()
     materials = store.materials(cache, small=small, say=say)
     minors = list(materials.pythons)
@@ -78,7 +83,7 @@ def run(
     by_hand = cases.small(minors[1]) if small else cases.BY_HAND
     possible = [one for one in every if _possible(one, materials)]
     missing = [*materials.missing, *(f"the installation {one.name}" for one in every if one not in possible)]
-    shares = _shares(possible, by_hand, drawn, seed, tuple(rules))
+    shares = _shares(possible, by_hand, drawn, seed, tuple(rules), unread=unread)
     count = processes or min(len(shares), os.cpu_count() or 1)
     if count == 1:
         parts = [_work(share, materials, cache) for share in shares]
@@ -97,14 +102,25 @@ def run(
 
 
 def _shares(
-    possible: Sequence[Installation], by_hand: Sequence[Case], drawn: int, seed: int, rules: tuple[Rule, ...]
+    possible: Sequence[Installation],
+    by_hand: Sequence[Case],
+    drawn: int,
+    seed: int,
+    rules: tuple[Rule, ...],
+    *,
+    unread: bool,
 ) -> list[_Share]:
     to_draw = [one for one in possible if one.name not in _NOT_DRAWN]
     each, more = divmod(drawn, max(1, len(to_draw)))
     quota = {one.name: each + (number < more) for number, one in enumerate(to_draw)}
     return [
         _Share(
-            one, tuple(case for case in by_hand if case.installation == one.name), quota.get(one.name, 0), seed, rules
+            one,
+            tuple(case for case in by_hand if case.installation == one.name),
+            quota.get(one.name, 0),
+            seed,
+            rules,
+            unread,
         )
         for one in possible
     ]
@@ -121,7 +137,7 @@ def _work(share: _Share, materials: Materials, cache: Path) -> _Part:
         except LabError as error:
             return _Part(missing=(f"the installation {share.installation.name} ({str(error).splitlines()[0]})",))
         bench = Bench(place, materials, cache, _say)
-        results = [bench.run(case, share.rules) for case in share.by_hand]
+        results = [bench.run(case, share.rules, unread=share.unread) for case in share.by_hand]
         unused = Counter(f"by hand: {result.outcome}" for result in results if result.judged is None)
         drawn, in_vain = _drawn(bench, materials, share, {result.transaction for result in results})
         return _Part((*results, *drawn), unused + in_vain)
@@ -133,7 +149,9 @@ def _drawn(bench: Bench, materials: Materials, share: _Share, known: set[str]) -
     for number, case in enumerate(generator.draws(bench.place, materials, share.seed)):
         if len(results) >= share.to_draw or number >= share.to_draw * _TRIES:
             break
-        result = bench.run(case, share.rules) if case.specs or case.operation == "update-all" else None
+        result = (
+            bench.run(case, share.rules, unread=share.unread) if case.specs or case.operation == "update-all" else None
+        )
         if result is None or result.judged is None:
             unused[result.outcome if result else "empty"] += 1
         elif result.transaction in known:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tests.truth.compare import in_figure
@@ -100,9 +100,19 @@ def _blamed(found: Break) -> str:
     return (found.cause or NO_RULE) if found.fate == "missed" else ""
 
 
+def without_files(results: Iterable[Result]) -> list[Result]:
+    """The same cases by what `--no-files` says of them, as far as that was asked."""
+    return [
+        replace(result, judged=result.unread, verdict=result.unread_verdict)
+        for result in results
+        if result.unread is not None
+    ]
+
+
 def document(results: Sequence[Result], facts: Facts) -> dict[str, Any]:
     """Everything, as JSON can hold it: the figures, and every case with its predictions and breaks."""
     carried_out = [result for result in results if result.judged is not None]
+    unread = without_files(carried_out)
     return {
         "date": facts.date,
         "planner_version": facts.planner,
@@ -114,23 +124,25 @@ def document(results: Sequence[Result], facts: Facts) -> dict[str, Any]:
         "not_used": dict(facts.unused),
         "missing": list(facts.missing),
         "outside_the_figure": [rule for rule in facts.rules if not in_figure(rule)],
-        "figures": [
-            {
-                "rule": row.name,
-                "predicted_and_broken": row.confirmed,
-                "predicted_and_not_broken": row.refuted,
-                "broken_and_predicted": row.predicted,
-                "broken_and_unverified": row.unverified,
-                "broken_and_not_predicted": row.missed,
-                "recall": row.recall,
-                "precision": row.precision,
-            }
-            for row in rows(results)
-        ],
+        "figures": [_figures(row) for row in rows(results)],
+        "without_files": [_figures(row) for row in rows(unread)] if unread else None,
         "dry_run": _dry_run(carried_out),
         "called_safe_and_broke": [result.case.title for result in _called_safe(carried_out)],
         "said_otherwise": [[result.case.title, *result.otherwise] for result in results if result.otherwise],
         "results": [_case(result) for result in carried_out],
+    }
+
+
+def _figures(row: Row) -> dict[str, Any]:
+    return {
+        "rule": row.name,
+        "predicted_and_broken": row.confirmed,
+        "predicted_and_not_broken": row.refuted,
+        "broken_and_predicted": row.predicted,
+        "broken_and_unverified": row.unverified,
+        "broken_and_not_predicted": row.missed,
+        "recall": row.recall,
+        "precision": row.precision,
     }
 
 
@@ -192,6 +204,7 @@ def markdown(results: Sequence[Result], facts: Facts) -> str:
     """The page: the table, what it counts, every miss and every false alarm."""
     carried_out = [result for result in results if result.judged is not None]
     said = _dry_run(carried_out)
+    unread = without_files(carried_out)
     lines = [
         "# The truth lab",
         "",
@@ -205,19 +218,7 @@ def markdown(results: Sequence[Result], facts: Facts) -> str:
             "scripts, virtualenvs, kernels. How it works stands in `tests/truth/README.md`."
         ),
         "",
-        (
-            "| rule | predicted and broken | predicted and not broken | broken and predicted | broken and unverified "
-            "| **broken and not predicted** | recall | precision |"
-        ),
-        "|---|--:|--:|--:|--:|--:|--:|--:|",
-    ]
-    for row in rows(results):
-        name = f"**{row.name}**" if row.name == "all" else row.name
-        lines.append(
-            f"| {name} | {row.confirmed} | {row.refuted} | {row.predicted} | {row.unverified} | **{row.missed}** "
-            f"| {_share(row.recall)} | {_share(row.precision)} |"
-        )
-    lines += [
+        *_table(rows(results)),
         "",
         (
             "A prediction is a certain finding; it is counted once for its subject. A break is an owner in an environment "
@@ -268,6 +269,7 @@ def markdown(results: Sequence[Result], facts: Facts) -> str:
         "",
         *_bullets(f"`{result.case.title}`: {', '.join(result.otherwise)}" for result in results if result.otherwise),
         "",
+        *(_unread(unread) if unread else []),
         "## The lab",
         "",
         f"- Installations: {', '.join(sorted({result.case.installation for result in carried_out}))}.",
@@ -277,6 +279,48 @@ def markdown(results: Sequence[Result], facts: Facts) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _table(all_rows: Iterable[Row]) -> list[str]:
+    lines = [
+        (
+            "| rule | predicted and broken | predicted and not broken | broken and predicted | broken and unverified "
+            "| **broken and not predicted** | recall | precision |"
+        ),
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for row in all_rows:
+        name = f"**{row.name}**" if row.name == "all" else row.name
+        lines.append(
+            f"| {name} | {row.confirmed} | {row.refuted} | {row.predicted} | {row.unverified} | **{row.missed}** "
+            f"| {_share(row.recall)} | {_share(row.precision)} |"
+        )
+    return lines
+
+
+def _unread(results: Sequence[Result]) -> list[str]:
+    """The section on what `--no-files` says of the same cases."""
+    total = rows(results)[-1]
+    broke = total.predicted + total.unverified + total.missed
+    return [
+        "## The same with `--no-files`",
+        "",
+        (
+            f"Of the {broke} breaks, {total.predicted} are predicted and {total.unverified} told as unverified by "
+            f"metadata alone: recall {_share(total.recall)}, precision {_share(total.precision)}."
+        ),
+        "",
+        *_table(rows(results)),
+        "",
+        "Neither predicted nor told as unverified:",
+        "",
+        *_misses(results, fates=("missed",)),
+        "",
+        "Called safe or worth a review, with a break that was not predicted:",
+        "",
+        *_bullets(f"`{result.case.title}` ({result.verdict})" for result in _called_safe(results)),
+        "",
+    ]
 
 
 def _summary(results: Sequence[Result], facts: Facts) -> str:
@@ -289,12 +333,12 @@ def _summary(results: Sequence[Result], facts: Facts) -> str:
     )
 
 
-def _misses(results: Iterable[Result]) -> list[str]:
+def _misses(results: Iterable[Result], fates: Sequence[str] = ("missed", "unverified")) -> list[str]:
     missed = [
         (found, result.case.title)
         for result in results
         for found in (result.judged.breaks if result.judged else ())
-        if found.fate != "predicted"
+        if found.fate in fates
     ]
     if not missed:
         return ["None."]
