@@ -13,7 +13,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from tests.truth import libraries, prefixes, torchlike
+from tests.truth import libraries, prefixes, torch_sources
 from tests.truth.store import source_digest, text_digest
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.truth.store import Materials
 
 _SOURCES = ("prefixes.py", "installations.py", "libraries.py", "clibs/*.*")
-_TORCH_SOURCES = ("torchlike.py", "clibs/torch/*")
+_TORCH_SOURCES = ("torch_sources.py", "clibs/extensions/*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ def _put_aside(found: Place, folder: Path, minor: str, requirement: str, materia
 
 def _build_source(found: Place, environment: Environment, source: Source, materials: Materials) -> None:
     folder = found.home / "src" / f"{environment.name}-{source.name}"
-    (torchlike if source.torch else libraries).write_source(folder, source)
+    (torch_sources if source.torch else libraries).write_source(folder, source)
     given = {
         "folder": [str(folder)],
         "editable": ["--editable", str(folder)],

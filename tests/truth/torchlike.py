@@ -1,8 +1,8 @@
-"""A look-alike of torch and torchvision, as conda's packages and as wheels; and what users build against a torch.
+"""A look-alike of torch and torchvision, as conda's packages and as wheels.
 
 Of the real one only a CPU build of one release is small enough, where it is at hand at all. The look-alike has torch's
 SONAMEs and layout (everything in `torch/lib`), C++ names of which some change with the minor release, and C names of the
-stable ABI which stay. Extensions are built by the same source against whichever torch is installed.
+stable ABI which stay. What users build against a torch is `torch_sources`'s.
 """
 
 from __future__ import annotations
@@ -22,14 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.truth.cpython import Interpreter
-    from tests.truth.installations import Source
 
 HERE = SOURCES / "torch"
 # Built for these alone where they are among the interpreters.
 PYTHONS = frozenset({"3.10", "3.11"})
-# What an extension of each tie is linked to.
-TIES = {"linked": ("torch_python", "torch_cpu", "c10"), "stable": ("torch_cpu",), "cuda": ("c10_cuda",)}
-_NUMBERS = {"linked": "1", "stable": "2", "cuda": "3"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,32 +97,6 @@ def make_wheels(interpreters: dict[str, Interpreter], work: Path, target: Path) 
                 folder = work / f"{name}-{version}-{interpreter.minor}"
                 stage(torch, interpreter, objects, folder)
                 own_wheels.pack(folder, name, version, _tag(interpreter), target)
-
-
-def write_source(folder: Path, source: Source) -> None:
-    """A source distribution whose extension is made of the torch that is installed where it is built."""
-    package = folder / source.name
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text(f"import torch\n\nfrom {source.name}._core import answer\n")
-    shutil.copyfile(HERE / "extension.cpp", folder / "extension.cpp")
-    (folder / "pyproject.toml").write_text(
-        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
-    )
-    path = [] if source.run_path == "none" else ["-Wl,-rpath,$ORIGIN/../torch/lib"]
-    (folder / "setup.py").write_text(
-        "import os\n"
-        "from importlib.util import find_spec\n"
-        "from setuptools import Extension, setup\n"
-        "torch = os.path.dirname(find_spec('torch').origin)\n"
-        f"core = Extension({source.name + '._core'!r}, ['extension.cpp'], language='c++',\n"
-        f"    define_macros=[('LAB_TIE', {_NUMBERS[source.torch]!r})], libraries={list(TIES[source.torch])!r},\n"
-        "    include_dirs=[os.path.join(torch, 'include'),\n"
-        "        os.path.join(torch, 'include', 'torch', 'csrc', 'api', 'include')],\n"
-        "    library_dirs=[os.path.join(torch, 'lib')],\n"
-        f"    extra_compile_args=['-std=c++20', '-O1'], extra_link_args={['-Wl,--no-as-needed', *path]!r})\n"
-        f"setup(name={source.name!r}, version='1.0', packages=[{source.name!r}], ext_modules=[core],\n"
-        f"    install_requires={['torch'] if source.says_torch else []!r})\n"
-    )
 
 
 def _served(interpreters: dict[str, Interpreter]) -> list[Interpreter]:

@@ -1,14 +1,11 @@
-// An extension of a user's: LAB_TIE says what of torch it is made of. Built against torch's own headers where they are.
+// An extension of a user's: one of LAB_LINKED, LAB_STABLE and LAB_CUDA says what of torch it is made of.
+// Built against torch's own headers where they are.
 #include <Python.h>
 
 #include <cstdint>
 #include <string>
 
-#define LINKED 1
-#define STABLE 2
-#define CUDA 3
-
-#if LAB_TIE == LINKED && __has_include(<ATen/ops/ones.h>)
+#if defined(LAB_LINKED) && __has_include(<ATen/ops/ones.h>)
 #include <ATen/ops/ones.h>
 #include <torch/csrc/autograd/python_variable.h>
 
@@ -16,7 +13,7 @@ static PyObject *answer(PyObject *, PyObject *) {
     TORCH_CHECK(Py_IsInitialized(), "no interpreter");
     return THPVariable_Wrap(at::ones({2}));
 }
-#elif LAB_TIE == LINKED
+#elif defined(LAB_LINKED)
 namespace c10 {
 struct SourceLocation {
     const char *function, *file;
@@ -38,7 +35,7 @@ static PyObject *answer(PyObject *, PyObject *) {
     c10::Error error({"answer", "extension.cpp", 1}, "no error");
     return PyLong_FromLong(static_cast<long>(at::numel_of(2)) + torch::initialised());
 }
-#elif LAB_TIE == STABLE
+#elif defined(LAB_STABLE)
 #if __has_include(<torch/csrc/inductor/aoti_torch/c/shim.h>)
 #include <torch/csrc/inductor/aoti_torch/c/shim.h>
 #else
