@@ -8,6 +8,7 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import contextmanager
@@ -16,10 +17,14 @@ from pathlib import Path
 
 import pytest
 
+from planner.apply import guard, preflight
 from planner.apply.fetch import Locked, read_lock
+from planner.apply.guard import Here
 from planner.apply.journal import Journal
 from planner.apply.lock import only_one
-from planner.errors import InputError
+from planner.errors import InputError, StalePlan
+from planner.model import Migration
+from planner.serialize import load_plan
 from tests import seal as seals
 from tests import small_lab as lab
 from tests.seal import differences
@@ -28,6 +33,7 @@ TOP = Path(__file__).parent.parent
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="planner apply works on POSIX systems alone")
 FOO = f"{lab.SITE}/foo.py"
 ARCHIVE = "libfoo-2.0-0.conda"
+MEMORY = "/dev/shm"  # noqa: S108 -- a file system of its own, in which the tests make a folder of their own
 
 
 def seal(folder, *apart):
@@ -51,7 +57,7 @@ class Place:
             "XDG_CACHE_HOME": str(top / "cache"),
             "XDG_STATE_HOME": str(self.home / ".local" / "state"),
             "PIP_NO_INDEX": "1",
-            "PIP_FIND_LINKS": str(top / "wheels"),
+            "PIP_FIND_LINKS": (top / "wheels").as_uri(),
             "PIP_CONFIG_FILE": os.devnull,
         }
         for version in ("1.0", "2.0"):
@@ -317,6 +323,28 @@ def test_a_plan_whose_target_has_changed_is_refused(place):
         refused(place, f"{place.old} is not what it was when this plan was made")
     finally:
         away.rename(record)
+
+
+def test_a_target_that_may_not_be_read_is_not_called_changed(place, unprivileged):
+    here = Here(place.environ, str(place.home), str(place.home / "state"), str(place.top / "cache"))
+    plan = load_plan(str(place.plan))
+    with unprivileged(place.old / "conda-meta" / "foo-1.0-0.json"), pytest.raises(StalePlan, match="cannot be known"):
+        guard.check_state(plan, here)
+    assert guard.check_state(plan, here) == ()
+
+
+def test_what_only_another_user_may_do_is_said_before(open_tmp, unprivileged):
+    folder = open_tmp / "envs"
+    folder.mkdir()
+    with unprivileged(folder):
+        found = tuple(preflight.obstacles(Migration("new", str(folder / "new"), (), ()), (), str(folder / "cache")))
+    assert [f"{folder} belongs to " in one for one in found] == [True, True]
+
+
+def test_too_little_room_is_said_before(place):
+    place.edit_plan(lambda plan: plan["migration"].update(disk_bytes=10**18))
+    stopped(place, f"bytes free, and {10**18} are needed at the least: make room there")
+    assert not place.new.exists()
 
 
 def test_a_plan_of_another_machine_is_refused(place):
@@ -750,6 +778,47 @@ def test_a_verification_goes_into_the_report(place):
     refusal = place.run("show", place.plan, "--result", result, "--format", "json")
     assert (refusal.returncode, "has no place in --format json" in refusal.stderr) == (2, True)
     assert place.run("show", place.plan, "--result", place.plan).returncode == 2
+
+
+def test_an_environment_without_a_history(tmp_path):
+    place = Place(tmp_path, python=False)
+    (place.old / "conda-meta" / "history").unlink()
+    there_and_back(place)
+
+
+@pytest.mark.skipif(not os.path.isdir(MEMORY), reason="there is no file system in memory")
+def test_a_new_environment_on_another_file_system(tmp_path):
+    """The package cache is on one and the environments on another: what cannot be linked is copied."""
+    place = Place(tmp_path, python=False)
+    with tempfile.TemporaryDirectory(dir=MEMORY) as other:
+        if os.stat(other).st_dev == os.stat(tmp_path).st_dev:
+            pytest.skip("there is no other file system at hand")
+        shutil.move(place.root / "envs", other)
+        (place.root / "envs").symlink_to(Path(other) / "envs")
+        there_and_back(place)
+
+
+def test_a_path_that_a_shell_would_not_take_as_it_is(tmp_path):
+    top = tmp_path / 'it\'s "a" place; $(x)'
+    top.mkdir()
+    place = Place(top, python=True)
+    lab.wheel(place.top / "wheels", "mine", "1.0", "def main():\n    print('mine')\n")
+    place.pip("mine")
+    there_and_back(place, more=(place.new / lab.SITE / "mine.py").read_text)
+
+
+def there_and_back(place, more=lambda: None):
+    place.make_plan()
+    before, old = place.all(), seal(place.old)
+    try:
+        done = place.apply("--yes")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert (place.new / "lib" / "foo.txt").read_text() == "2.0"
+        more()
+        assert differences(old, seal(place.old)) == ()
+        takes_back(place, before)
+    finally:
+        place.end()
 
 
 def test_an_environment_from_a_file_is_made_too(place):

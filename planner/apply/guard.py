@@ -71,19 +71,28 @@ def is_fresh(plan: Plan) -> bool:
 
 def check_state(plan: Plan, here: Here, mirrors: Sequence[tuple[str, str]] = ()) -> tuple[str, ...]:
     """Compare the plan's fingerprint with what is here now; the warnings. Raises `StalePlan`."""
-    if not is_fresh(plan) and _fingerprint(plan) != plan.fingerprint.target:
-        raise StalePlan(
-            f"{plan.target.prefix} is not what it was when this plan was made: packages were installed or removed "
-            "there. Make a new plan with planner what-if"
-        )
+    if not is_fresh(plan):
+        _check_target(plan)
     machine = _machine(plan, here)
     if host_digest(machine) != plan.fingerprint.host:
         raise StalePlan(f"this machine is not the one that the plan was made for{_difference(plan.host, machine)}")
     return (*_given(plan, here), *_repodata(plan, here, mirrors))
 
 
-def _fingerprint(plan: Plan) -> str:
-    return load.load_environment(plan.target.name, plan.target.prefix).fingerprint
+def _check_target(plan: Plan) -> None:
+    found = load.load_environment(plan.target.name, plan.target.prefix)
+    if found.fingerprint == plan.fingerprint.target:
+        return
+    if found.problems:
+        more = f", and {len(found.problems) - 1} more" if len(found.problems) > 1 else ""
+        raise StalePlan(
+            f"whether {plan.target.prefix} is what it was when this plan was made cannot be known: "
+            f"{found.problems[0].path}: {found.problems[0].what}{more}. Run this as a user who may read it, or mend that"
+        )
+    raise StalePlan(
+        f"{plan.target.prefix} is not what it was when this plan was made: packages were installed or removed "
+        "there. Make a new plan with planner what-if"
+    )
 
 
 def check_free(prefix: str) -> None:

@@ -48,7 +48,7 @@ def first_existing(path: str) -> str:
 def _not_writable(folder: str, what: str) -> Iterator[str]:
     if not os.path.isdir(folder):
         yield f"{what} cannot be made: {folder} is no folder"
-    elif not os.access(folder, os.W_OK | os.X_OK):
+    elif not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         yield f"{what} cannot be made: {folder} belongs to {_owner(folder)}, and this user may not write there"
 
 
