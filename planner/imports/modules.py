@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -171,13 +172,21 @@ def _named(owners: Mapping[str, str], at_hand: Mapping[str, str | None], *python
 
 
 def _module(path: str, below: str, owner: str, source: str | None) -> Module | None:
-    *folders, last = below.split("/")
+    folder, _, last = below.rpartition("/")
     match = _NAME.match(last)
-    if match is None or not all(part.isidentifier() for part in folders):
+    parent = _dotted(folder) if match is not None else None
+    if match is None or parent is None:
         return None
     package = match[1] == "__init__"
-    name = ".".join([*folders, *([] if package else [match[1]])])
+    name = parent if package else f"{parent}.{match[1]}" if parent else match[1]
     return Module(name, owner, path, source, match[2] is None, package) if name else None
+
+
+@lru_cache(maxsize=1 << 14)
+def _dotted(folder: str) -> str | None:
+    """The package that a folder is, "" for none; None for a folder that cannot be one. Many modules lie in each."""
+    parts = folder.split("/") if folder else []
+    return ".".join(parts) if all(part.isidentifier() for part in parts) else None
 
 
 def _modules(found: Mapping[str, Module], elsewhere: frozenset[str]) -> Modules:

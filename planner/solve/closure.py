@@ -3,7 +3,7 @@
 An engine loads a whole channel before it thinks: a million records take it seconds, and each question with a pin wants
 a database of its own. No package that nothing reaches can be in an answer, so engines are given the others: every build
 of each name, as the channel's own text in the channel's own order, cut out of the file by its index. Where the request
-leaves python but one minor, the builds for others are left out as well (`planner.solve.prune`).
+leaves python but one minor, an engine may leave the builds for others out as well (`planner.solve.prune`).
 
 libmamba also puts a lock file beside whatever it reads, and nothing may be written into a channel or a cache of conda's.
 So no engine gets the channel's own file: what is read lies in a temporary folder, which goes with the engine. Files that

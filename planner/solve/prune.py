@@ -3,9 +3,10 @@
 A package is bound to its python by what it depends on, `python >=3.10,<3.11.0a0` or `python_abi 3.10.* *_cp310`. Where
 every python that the request allows is of one minor, a build for another can be in no solution, and a solver that never
 sees it answers the same in a fraction of the time. Nothing is dropped for a spec that engines might read differently:
-only plain bounds and plain builds count. That an answer is the same without what it cannot hold is a matter of logic;
-that also the choice among equal answers is, was seen on every environment tried and is tested. Where there is no
-solution, the reasons lie in what was dropped: then the request is put again with everything.
+only plain bounds and plain builds count. That an answer stays possible without what it cannot hold is a matter of logic.
+That the choice among answers stays the same is one of the engine: it does with libmamba on every environment tried, which
+is tested, and does not with rattler, which is never pruned for. Where there is no solution, the reasons lie in what was
+dropped: then the request is put again with everything.
 """
 
 from __future__ import annotations

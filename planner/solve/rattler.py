@@ -92,15 +92,10 @@ class RattlerSolver:
     def solve(self, request: SolveRequest) -> SolveOutcome:
         """Answer one request; see the module's docstring for how."""
         try:
-            reduced = self._closure.reduce(request)
-            pruned = self._closure.prune(request)
-            known = [_open(item) for item in _by_rank(reduced)]
-            if pruned is not None:
-                outcome = self._answered(request, known, [_open(item) for item in _by_rank(pruned)])
-                if isinstance(outcome, Solution) or not request.explained:
-                    return outcome
-                # What stands against it may lie in what was left out.
-            return self._answered(request, known, known)
+            # On what it reaches, and not pruned: without builds that no answer holds rattler chooses others among equals.
+            session = _Session(request, self._closure.reduce(request))
+            question = session.placed(_interpret(request, session.has_newer))
+            return asyncio.run(_answer(session, question, request, self._progress))
         except (BadSpec, ChannelError, SolverFailed):
             raise
         except OSError as error:  # what rattler raises for a record it cannot decode
@@ -110,15 +105,6 @@ class RattlerSolver:
             ) from error
         except Exception as error:
             raise SolverFailed(f"rattler {self._info.version} broke while solving: {error}") from error
-
-    def _answered(self, request: SolveRequest, known: Sources, sources: Sources) -> SolveOutcome:
-        session = _Session(request, known, sources)
-        question = session.placed(_interpret(request, session.has_newer))
-        return asyncio.run(_answer(session, question, request, self._progress))
-
-
-def _by_rank(request: SolveRequest) -> list[Repodata]:
-    return sorted(request.repodata, key=lambda item: item.rank)
 
 
 def rattler_version() -> str:
@@ -267,19 +253,15 @@ def _solution(answer: dict[str, PackageRecord], request: SolveRequest) -> Soluti
 
 
 class _Session:
-    """The repodata of one request, opened once, and the calls into rattler's resolver.
+    """The repodata of one request, opened once, and the calls into rattler's resolver. `reduced` says where it lies."""
 
-    `known` is all that the channels have in reach of the request, `sources` what the resolver is given of it.
-    """
-
-    def __init__(self, request: SolveRequest, known: Sources, sources: Sources) -> None:
+    def __init__(self, request: SolveRequest, reduced: SolveRequest) -> None:
         self._request = request
-        self._repodata = _by_rank(request)
-        self._known = known
-        self._sources = sources
+        self._repodata = sorted(reduced.repodata, key=lambda item: item.rank)
+        self._sources = [_open(repodata) for repodata in self._repodata]
         self._virtual = [virtual_to_rattler(package) for package in request.virtual_packages]
         self._add_pip = request.add_pip_as_python_dependency and any(
-            source.load_records(rattler.PackageName("pip")) for source in self._known
+            source.load_records(rattler.PackageName("pip")) for source in self._sources
         )
 
     def has_newer(self, record: PackageRecord) -> bool:
@@ -289,7 +271,7 @@ class _Session:
         says: that is how a CPU build takes the place of a GPU build (ContinuumIO/anaconda-issues#12302).
         """
         name = rattler.PackageName(record.name)
-        for repodata, source in zip(self._repodata, self._known, strict=True):
+        for repodata, source in zip(self._repodata, self._sources, strict=True):
             supersedes = self._goes_before(repodata.channel, record.channel)
             for candidate in source.load_records(name):
                 order = compare(str(candidate.version), record.version)
@@ -316,7 +298,7 @@ class _Session:
         named = [n for n, url in enumerate(channels) if (url in urls if urls else same_channel(spec.channel, url))]
         # Of the channels that one name stands for, the first that has the package: rattler takes a single one.
         name = rattler.PackageName(spec.name)
-        holding = (n for n in named if self._known[n].load_records(name))
+        holding = (n for n in named if self._sources[n].load_records(name))
         best = next(holding, named[0] if named else None)
         return text if best is None else specs.written(replace(spec, channel=channels[best]))
 
@@ -404,5 +386,4 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     Progress: TypeAlias = Callable[[str], None]
-    Sources: TypeAlias = Sequence[rattler.SparseRepoData]
     Ladder: TypeAlias = Callable[[PackageRecord], tuple[str, ...]]

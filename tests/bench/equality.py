@@ -1,4 +1,7 @@
-"""Whether answers are those of the whole channel: every environment, asked on the channel, on what it reaches, and pruned."""
+"""Whether answers are those of the whole channel: every environment, asked on the channel, on what it reaches, and pruned.
+
+rattler is never pruned for: of it, the first two of these are one.
+"""
 
 from __future__ import annotations
 
