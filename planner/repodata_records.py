@@ -64,7 +64,7 @@ def plain_records(
     for run in ordered:
         try:
             decoded = _RECORDS.decode(b"{" + run.text + b"}")
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return None
         for fn, record in decoded.items():
             if files is not None and fn not in files:

@@ -150,7 +150,7 @@ def materials():
 @pytest.fixture(scope="module")
 def place(materials, tmp_path_factory):
     """Compiled distributions, a build from source, an editable install and a kernel, of one python."""
-    built, tied = Source("pipzip", "labzip_open", "labzip"), Source("tied", "labzip_open", "labzip", editable=True)
+    built, tied = Source("pipzip", "labzip_open", "labzip"), Source("tied", "labzip_open", "labzip", how="editable")
     conda = (f"python={OLD}", "pip", "setuptools", "wheel", "markupsafe=2.1", "jinja2", "labzip=1.5")
     installation = Installation(
         "move",

@@ -227,7 +227,7 @@ def _left(cut: _Cut, unmet: frozenset[str], gone: Collection[str]) -> Run | None
 def _decoded(index: RepodataIndex, run: Run) -> dict[str, _Needs]:
     try:
         return _NEEDS.decode(b"{" + run.text + b"}")
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ChannelError(f"{index.path}: a record of {run.name} cannot be read: {error}") from None
 
 
