@@ -17,7 +17,19 @@ from planner.model import Severity
 from planner.question import Question
 from planner.rule import Rule, finding
 from rules import RULES
-from tests.truth import compare, generator, installations, lab, layouts, libraries, prefixes, store, table
+from tests.truth import (
+    carry_out,
+    cases,
+    compare,
+    generator,
+    installations,
+    lab,
+    layouts,
+    libraries,
+    prefixes,
+    store,
+    table,
+)
 from tests.truth.inventory import Unit
 
 # One worker runs them all: they share one installation.
@@ -222,3 +234,25 @@ def test_draws_are_of_every_kind(drawn):
     assert any(case.specs and case.specs[0].startswith("python=") for case in cases)
     assert not any(case.operation == "remove" and case.specs[0] in {"python", "pip"} for case in cases)
     assert all(case.drawn for case in cases)
+
+
+def test_what_no_files_says_has_figures_of_its_own():
+    read = compare.judge(plan(findings=[said("conda:tool")]), [FAILURE])
+    unread = compare.judge(plan(findings=[said("conda:tool", status="unverified")]), [FAILURE])
+    result = carry_out.Result(
+        cases.Case("x", "work", ("tool",)),
+        "change",
+        "unsafe",
+        "engine 1",
+        "t",
+        read,
+        unread=unread,
+        unread_verdict="safe",
+    )
+    facts = table.Facts("2026-01-01", "0", "engine 1", (), 1, (), (), ())
+    assert of_all([result]).recall == 1
+    assert of_all(table.without_files([result])).unverified == 1
+    page = table.markdown([result], facts)
+    assert "Of the 1 breaks, 0 are predicted and 1 told as unverified by metadata alone" in page
+    assert "- `x: conda install -n work tool` (safe)" in page
+    assert "with `--no-files`" not in table.markdown([replace(result, unread=None)], facts)
