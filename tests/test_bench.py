@@ -6,12 +6,19 @@ import os
 import statistics
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from planner.channels import open_channels
+from planner.load import load_environment
+from planner.model import Solution
 from planner.run import Question, what_if
+from planner.solve.closure import Closure
+from planner.solve.worker_process import WorkerProcess
 from rules import RULES
+from tests.bench import equality
 from tests.bench.channel import Channel
 from tests.bench.installation import URL
 from tests.bench.world import World
@@ -52,8 +59,9 @@ def test_the_shape_is_the_fields(world):
     assert sum(len(json.loads((world.channel / s / "repodata.json").read_bytes())["packages"]) for s in SUBDIRS) > 100
 
 
-def test_its_base_moves_from_python_310_to_311(world, tmp_path):
-    question = Question(
+@pytest.fixture
+def question(world, tmp_path):
+    return Question(
         env="base",
         specs=("python=3.11",),
         tool="mamba",
@@ -70,9 +78,51 @@ def test_its_base_moves_from_python_310_to_311(world, tmp_path):
         cache_dir=str(tmp_path / "cache"),
         created="2026-11-24T00:00:00Z",
     )
+
+
+def test_its_base_moves_from_python_310_to_311(question):
     plan = what_if(question, RULES)
     assert plan.outcome == "change"
     moved = {change.name: change for change in plan.changes}
     assert (moved["python"].before.version[:4], moved["python"].after.version[:4]) == ("3.10", "3.11")
     assert "py311" in moved["numpy"].after.build
     assert len(plan.environments) == 2
+
+
+@pytest.mark.parametrize("engine", ["rattler", "libmamba"])
+def test_every_environment_is_answered_as_on_the_whole_channel(world, engine, request):
+    python = request.getfixturevalue("libmamba_python") if engine == "libmamba" else None
+    found = equality.compare(world, engine, python)
+    assert len(found) == 2
+    for compared in found:
+        assert isinstance(compared.answers["whole"], Solution)
+        assert compared.equal, compared.environment
+
+
+def handed(request):
+    """How many records an engine is given."""
+    documents = [json.loads(Path(item.path).read_bytes()) for item in request.repodata]
+    return sum(len(document[kind]) for document in documents for kind in ("packages", "packages.conda"))
+
+
+def test_an_engine_is_given_a_part_of_the_channel(world):
+    """Counters instead of a clock: of ten thousand records the reach of a small environment, and half of that pruned."""
+    repodata = open_channels(
+        [URL], "linux-64", mirrors=[(URL, str(world.channel))], offline=True, cache_dir=str(world.work / "cache")
+    )
+    asked = equality.request(load_environment("base", str(world.root)), repodata)
+    closure = Closure()
+    reach, pruned = handed(closure.reduce(asked)), handed(closure.prune(asked))
+    assert 100 < pruned < 0.75 * reach < 0.75 * 0.6 * RECORDS
+
+
+def test_a_request_with_a_solution_is_put_to_libmamba_twice(question, libmamba_python, monkeypatch):
+    """Once for what would happen and once for the new environment: never again for reasons that nobody asks for."""
+    asked = []
+    ask = WorkerProcess.ask
+    monkeypatch.setattr(
+        WorkerProcess, "ask", lambda self, message: (asked.append(message["op"]), ask(self, message))[1]
+    )
+    plan = what_if(replace(question, solver="libmamba", solver_python=libmamba_python), RULES)
+    assert plan.outcome == "change"
+    assert asked == ["hello", "solve", "solve"]
