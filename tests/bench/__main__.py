@@ -8,7 +8,7 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
-from tests.bench import rows, table
+from tests.bench import equality, rows, table
 from tests.bench.world import World
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -21,7 +21,9 @@ def main() -> int:
     parser.add_argument("--environments", type=int, default=51)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--growth", type=int, nargs="*", default=[10_000, 100_000, 744_501, 2_000_000])
-    parser.add_argument("--only", action="append", default=[], metavar="PART", help=f"some of {', '.join(rows.PARTS)}")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="PART", help=f"some of {', '.join(rows.PARTS)}, equality"
+    )
     parser.add_argument(
         "--folder", type=Path, default=Path.home() / ".cache" / "planner-bench", help="for what is made"
     )
@@ -36,12 +38,22 @@ def main() -> int:
         _say,
     )
     parts = {name: part(bench) for name, part in rows.PARTS.items() if not given.only or name in given.only}
+    equal = ""
+    if not given.only or "equality" in given.only:
+        equal = equality.section(bench.world, bench.engines, bench.libmamba_python, _say)
     date = datetime.now(timezone.utc).strftime("%Y-%m-%d")
-    text = table.page(parts, bench.world, date, table.machine(), bench.mamba_version, given.runs)
+    text = table.page(parts, bench.world, date, table.machine(), bench.mamba_version, given.runs) + equal
     print(text, end="")
     given.write.mkdir(parents=True, exist_ok=True)
-    (given.write / "performance.md").write_text(text)
+    page = given.write / "performance.md"
+    page.write_text(text + _by_hand(page))
     return 0
+
+
+def _by_hand(page: Path) -> str:
+    """What people have written below the tables, from the mark on: no run knows what stands in the way."""
+    before = page.read_text() if page.exists() else ""
+    return before[before.index(table.BY_HAND) :] if table.BY_HAND in before else ""
 
 
 def _say(text: str) -> None:

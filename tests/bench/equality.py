@@ -19,7 +19,7 @@ from planner.versions import minor
 from tests.bench.installation import URL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from planner.model import SolveOutcome
     from planner.solve.base import Solver
@@ -83,6 +83,22 @@ def compare(
             seconds[way] = time.perf_counter() - start
         found.append(Compared(name, engine, answers, seconds))
     return found
+
+
+def section(world: World, engines: Iterable[str], python: str | None, say: Callable[[str], None]) -> str:
+    """What comes of it over all environments, as Markdown. Those that differ are named."""
+    lines = ["## Equal answers", "", "| engine | ways | environments | equal | different |", "|---|---|---|---|---|"]
+    for engine in engines:
+        ways = tuple(way for way in WAYS if engine == "libmamba" or way != "pruned")
+        found = []
+        for number in range(world.environments):
+            found += compare(world, engine, python, ways, number, 1)
+            say(f"{found[-1].environment}, {engine}: {'equal' if found[-1].equal else 'DIFFERENT'}")
+        different = ", ".join(item.environment for item in found if not item.equal) or "none"
+        lines.append(
+            f"| {engine} | {', '.join(ways)} | {len(found)} | {sum(item.equal for item in found)} | {different} |"
+        )
+    return "\n".join([*lines, ""])
 
 
 def request(environment: Environment, repodata: tuple[Repodata, ...]) -> SolveRequest:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tests.bench.measure import Measured
     from tests.bench.world import World
 
+BY_HAND = "<!-- What follows is written by hand. -->"
+
 _INTRO = """# Performance
 
 Written by `make bench` on {date}: {machine}. The channel is generated ([how](../tests/bench/README.md)): {records} records,
