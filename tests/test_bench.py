@@ -18,7 +18,7 @@ from planner.run import Question, what_if
 from planner.solve.closure import Closure
 from planner.solve.worker_process import WorkerProcess
 from rules import RULES
-from tests.bench import equality
+from tests.bench import equality, inside, prefixes, rows, table
 from tests.bench.channel import Channel
 from tests.bench.installation import URL
 from tests.bench.world import World
@@ -126,3 +126,25 @@ def test_a_request_with_a_solution_is_put_to_libmamba_twice(question, libmamba_p
     plan = what_if(replace(question, solver="libmamba", solver_python=libmamba_python), RULES)
     assert plan.outcome == "change"
     assert asked == ["hello", "solve", "solve"]
+
+
+def test_every_row_about_prefixes_is_measured(world, monkeypatch):
+    objects = TOP / "fixtures" / "elf" / "x86_64"
+    monkeypatch.setenv("PLANNER_BENCH_OBJECTS", str(objects))
+    monkeypatch.setattr(prefixes, "OBJECTS", (3,))
+    monkeypatch.setattr(prefixes, "ENVIRONMENTS", (1, 5))
+    bench = rows.Bench(world, 1, None, None, (), lambda _text: None)
+    for name in ("environments", "growth-of-environments", "objects"):
+        measured = prefixes.PARTS[name](bench)
+        assert all(item.runs and min(run.cpu for run in item.runs) >= 0 for item in measured), name
+        assert any(item.pairs for item in measured), name
+        assert table._table(measured)[2:]
+    listed = world.work / "objects-3"
+    root = world.folder / f"environments-{world.records}-5"
+    for job, arguments, count in (
+        ("elf", [listed], 3),
+        ("pyelftools", [listed], 3),
+        ("envs", [root, world.work], 5),
+        ("load", [root, world.work / "kept"], 5),
+    ):
+        assert inside.JOBS[job](*map(str, arguments))() == count

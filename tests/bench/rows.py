@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from tests.bench import prefixes
 from tests.bench.installation import URL
 from tests.bench.measure import Command, Measured, alone, paired
 from tests.bench.peers import SPEC, Mamba, serve
@@ -100,4 +101,8 @@ def growth(bench: Bench) -> list[Measured]:
     return found
 
 
-PARTS: dict[str, Callable[[Bench], list[Measured]]] = {"whole-answer": whole_answer, "growth": growth}
+PARTS: dict[str, Callable[[Bench], list[Measured]]] = {
+    "whole-answer": whole_answer,
+    "growth": growth,
+    **prefixes.PARTS,
+}

@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.bench import prefixes
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -28,6 +30,7 @@ held at one time, pages of shared libraries counted once for each.
 _TITLES = {
     "whole-answer": "## The whole answer\n\nmamba solves and prints; the planner solves twice, reads every environment, judges and writes its report.",
     "growth": "## Growth\n\nThe same question of channels of growing size, with an installation of three environments.",
+    **prefixes.TITLES,
 }
 
 
