@@ -79,9 +79,9 @@ def test_every_command_ends_and_runs_nothing(installation, tmp_path, monkeypatch
         monkeypatch.delenv(name, raising=False)
     words = command.split()
     words += {
-        "envs": ["--scan", str(here / "jobs")],
-        "audit": ["base", "--scan", str(here / "jobs")],
-        "what-if": ["base", "python=3.11", "--scan", str(here / "jobs"), *common],
+        "envs": ["--scan", str(here / "jobs"), "--format", "json"],  # a table shows the first few of what was not read
+        "audit": ["base", "--scan", str(here / "jobs"), "--format", "json"],
+        "what-if": ["base", "python=3.11", "--scan", str(here / "jobs"), "--format", "json", *common],
         "snapshot": ["base", "-o", str(tmp_path / "snapshot.json")],
     }[words[0]]
     done = CliRunner().invoke(cli.main, ["--root", demo.root, *words], catch_exceptions=False)
