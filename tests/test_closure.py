@@ -235,6 +235,14 @@ def test_a_request_that_leaves_python_a_choice_is_not_pruned(bound, jobs, instal
     assert set(read(closure.reduce(asked))) == set(PYTHONS)
 
 
+def test_a_python_that_cannot_be_read_is_an_error_with_its_file(bound):
+    document = json.loads(Path(bound.path).read_text(encoding="utf-8"))
+    del document["packages.conda"]["python-3.11.2-0_cpython.conda"]["build"]
+    Path(bound.path).write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(ChannelError, match=r"bound\.json: a record of python cannot be read: .*`build`"):
+        Closure().prune(request(bound, Install("python=3.11"), installed=[OWN]))
+
+
 def test_a_frozen_python_is_the_only_one(bound):
     closure = Closure()
     found = read(closure.prune(request(bound, Freeze("python"), Install("np"), installed=[OWN])))

@@ -18,7 +18,7 @@ import shutil
 import tempfile
 import weakref
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -53,6 +53,7 @@ class _Python(msgspec.Struct):
     constrains: list[str] | None = None
 
 
+_Decoded = TypeVar("_Decoded")
 _NEEDS = msgspec.json.Decoder(dict[str, _Needs])
 _PYTHONS = msgspec.json.Decoder(dict[str, _Python])
 
@@ -141,7 +142,7 @@ class Closure:
             lines: set[str] = set()
             for index, found in zip(indexes, cuts, strict=True):
                 for run in index.read(sorted(waiting)):
-                    cut = _Cut(run, _decoded(index, run))
+                    cut = _Cut(run, _decoded(index.path, run, _NEEDS))
                     found.append(cut)
                     for record in cut.needs.values():
                         lines.update(record.depends or ())
@@ -168,25 +169,23 @@ class Closure:
 
     def _records(self, reached: _Reached, name: str) -> list[PackageRecord]:
         """The records of a name, with no more in them than pruning looks at."""
-        found = []
-        for item, cuts in zip(self._made_from, reached.cuts, strict=True):
-            for cut in cuts:
-                if cut.run.name == name:
-                    found += [
-                        PackageRecord(
-                            name,
-                            record.version,
-                            record.build,
-                            record.build_number,
-                            channel=item.channel,
-                            subdir=item.subdir,
-                            fn=fn,
-                            depends=tuple(record.depends or ()),
-                            constrains=tuple(record.constrains or ()),
-                        )
-                        for fn, record in _PYTHONS.decode(b"{" + cut.run.text + b"}").items()
-                    ]
-        return found
+        return [
+            PackageRecord(
+                name,
+                record.version,
+                record.build,
+                record.build_number,
+                channel=item.channel,
+                subdir=item.subdir,
+                fn=fn,
+                depends=tuple(record.depends or ()),
+                constrains=tuple(record.constrains or ()),
+            )
+            for item, cuts in zip(self._made_from, reached.cuts, strict=True)
+            for cut in cuts
+            if cut.run.name == name
+            for fn, record in _decoded(item.path, cut.run, _PYTHONS).items()
+        ]
 
     # ----------------------------------------------------------------------------------------------------------------
 
@@ -224,11 +223,11 @@ def _left(cut: _Cut, unmet: frozenset[str], gone: Collection[str]) -> Run | None
     return cut.run if len(files) == len(cut.needs) else cut.run.only(files) if files else None
 
 
-def _decoded(index: RepodataIndex, run: Run) -> dict[str, _Needs]:
+def _decoded(path: str, run: Run, decoder: msgspec.json.Decoder[_Decoded]) -> _Decoded:
     try:
-        return _NEEDS.decode(b"{" + run.text + b"}")
+        return decoder.decode(b"{" + run.text + b"}")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ChannelError(f"{index.path}: a record of {run.name} cannot be read: {error}") from None
+        raise ChannelError(f"{path}: a record of {run.name} cannot be read: {error}") from None
 
 
 def _name_in(line: str) -> str | None:
