@@ -31,6 +31,7 @@ _NAME = re.compile(
 )
 _ENDINGS = (".py", ".so", ".pyd", ".pth")
 _PYTHON = "conda:python"
+_SEARCHED = ("lib-dynload/", "site-packages/")  # below the folder of a python that is searched itself
 _DISTUTILS = "distutils-precedence.pth"  # by which setuptools lets its own copy be found under that name
 _LIMIT = 4 * 1024 * 1024  # bytes of a `.pth` file
 _MOST_FILES = 4000  # of a source folder
@@ -162,10 +163,14 @@ def _named(owners: Mapping[str, str], at_hand: Mapping[str, str | None], *python
     """The modules among paths, for the first of `pythons`; what lies in the folder of the others counts as well."""
     found: dict[str, Module] = {}
     for folder in dict.fromkeys(_folder(python) for python in reversed(pythons)):
-        starts = [f"{folder}lib-dynload/", f"{folder}site-packages/", folder] if folder else ["Lib/site-packages/"]
+        start = folder or "Lib/site-packages/"
         for path, owner in owners.items():
-            start = next((start for start in starts if path.startswith(start)), None)
-            module = _module(path, path[len(start) :], owner, at_hand[path]) if start is not None else None
+            if not path.startswith(start):
+                continue
+            below = path[len(start) :]
+            for inner in _SEARCHED if folder else ():
+                below = below.removeprefix(inner)
+            module = _module(path, below, owner, at_hand[path])
             if module is not None:
                 found[module.name] = module
     return found
