@@ -8,12 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from planner.solve.choose import choose_solver
 from planner.solve.closure import Closure
 from planner.solve.libmamba import LibmambaSolver
 from planner.solve.rattler import RattlerSolver
 from planner.solve.worker_process import WorkerProcess
+
+# The same examples on every machine, however busy it is: a change is judged by what it does.
+settings.register_profile("every machine", deadline=None, derandomize=True)
+settings.load_profile("every machine")
 
 
 @pytest.fixture(scope="session")

@@ -164,7 +164,7 @@ def _inside(tree):
             assert x + 0.5 * 13 * len(element.text or "") <= width or not (element.text or "").isascii()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(texts=st.lists(TEXT, min_size=3, max_size=3), value=st.none() | st.integers(min_value=0, max_value=10**15))
 def test_any_text_makes_a_well_formed_picture(texts, value):
     a, b, c = texts

@@ -86,7 +86,7 @@ def kinds(text):
     return [token.type for token in PARSER.parse(text) if token.nesting >= 0 and token.type != "inline"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(cells=st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=4))
 def test_tables_keep_their_rows_and_cells(cells):
     text = report(Table(("A", "B"), tuple(cells)))
@@ -96,7 +96,7 @@ def test_tables_keep_their_rows_and_cells(cells):
     assert inlines(text, "td_open") == [expected(cell) for row in cells for cell in row]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=TEXT.filter(lambda text: visible(text).strip()))
 def test_prose_is_shown_as_it_is(text):
     rendered = report(Heading(text), Paragraph(text), Bullets((text, "end")), Facts((("L", text),)), title=text)
@@ -119,7 +119,7 @@ def test_prose_is_shown_as_it_is(text):
     ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=TEXT)
 def test_what_is_fenced_stays_fenced(text):
     rendered = report(Lines(text), Commands("Run", ((text, "x"),)), Paragraph("end"))

@@ -58,7 +58,7 @@ def test_no_line_is_wider_than_the_screen(name, width):
     assert "\n\n\n" not in text
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(texts=st.lists(TEXT, min_size=6, max_size=6), width=st.integers(min_value=40, max_value=220))
 def test_any_text_is_harmless_and_fits(texts, width):
     a, b, c, d, e, f = texts
@@ -80,7 +80,7 @@ def test_any_text_is_harmless_and_fits(texts, width):
     assert "\x1b" not in SGR.sub("", coloured)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.sampled_from(NASTY))
 def test_text_is_shown_not_interpreted(text):
     squeezed = "".join("".join(body(Paragraph(text))).split())

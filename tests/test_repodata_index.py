@@ -88,7 +88,7 @@ records = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.dictionaries(files, records),
     st.dictionaries(files, records),

@@ -315,7 +315,7 @@ def test_digest_is_of_the_value_not_of_its_order():
 TEXT = st.text(max_size=30) | st.sampled_from(["\udce9", "a\nb", "|", "", "\x1b[2J", "\u202e"])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
     texts=st.lists(TEXT, min_size=6, max_size=6),
     severity=st.sampled_from(Severity),
