@@ -6,8 +6,6 @@ a plain function with a text and knows nothing of this.
 
 from __future__ import annotations
 
-import shutil
-import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
@@ -17,11 +15,13 @@ from planner.render.escape import visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from rich.progress import Task
+
 Kind: TypeAlias = Literal["none", "live", "lines"]
 
-_TICK = 0.5  # seconds between two looks at the clock
+_A_SECOND = 8  # times that the line is drawn anew
+_BESIDE = 12  # columns of what stands around a stage: "| " and " (1234 s)"
 _PATIENCE = 2  # seconds after which a stage is worth its time
-_ERASE = "\r\x1b[K"
 
 
 def kind(stream: TextIO, *, quiet: bool, verbose: bool) -> Kind:
@@ -63,37 +63,29 @@ def _line(stream: TextIO, began: float, text: str) -> None:
 @contextmanager
 def _live(stream: TextIO) -> Iterator[Callable[[str], None]]:
     """One line that is rewritten; a stage that takes long counts its seconds, so that nobody takes it for hung."""
-    over = threading.Event()
-    lock = threading.Lock()
-    stage = ("", 0.0)
+    from rich.console import Console
+    from rich.progress import Progress, ProgressColumn, SpinnerColumn, TextColumn
+    from rich.text import Text
 
-    def draw() -> None:
-        text, began = stage
-        seconds = int(time.monotonic() - began)
-        if text:
-            width = shutil.get_terminal_size().columns - 1
-            waited = f" ({seconds} s)" if seconds >= _PATIENCE else ""
-            stream.write(f"{_ERASE}{visible(text)[: max(width - len(waited), 0)]}{waited}")
-            stream.flush()
+    class Waited(ProgressColumn):
+        """The seconds of a stage, once they are worth it."""
 
-    def show(text: str) -> None:
-        nonlocal stage
-        with lock:
-            if text != stage[0]:
-                stage = (text, time.monotonic())
-            draw()
+        def render(self, task: Task) -> Text:
+            seconds = int(task.elapsed or 0)
+            return Text(f"({seconds} s)" if seconds >= _PATIENCE else "")
 
-    def tick() -> None:
-        while not over.wait(_TICK):
-            with lock:
-                draw()
+    columns = (SpinnerColumn("line", style=""), TextColumn("{task.description}", markup=False), Waited())
+    console = Console(file=stream, highlight=False, emoji=False)
+    if console.is_dumb_terminal:
+        yield lambda _text: None
+        return
+    with Progress(*columns, console=console, transient=True, refresh_per_second=_A_SECOND) as shown:
+        task, last = shown.add_task("", total=None, visible=False), ""
 
-    ticking = threading.Thread(target=tick, daemon=True)
-    ticking.start()
-    try:
+        def show(text: str) -> None:
+            nonlocal last
+            if text != last:
+                shown.reset(task, description=visible(text)[: max(console.width - _BESIDE, 0)], visible=True)
+            last = text
+
         yield show
-    finally:
-        over.set()
-        ticking.join()
-        stream.write(_ERASE)
-        stream.flush()

@@ -14,7 +14,7 @@ ALLOWED = {
     "networkx": {"planner/graph.py"},
     "psutil": {"planner/reach/processes.py"},
     "click": {"cli.py"},
-    "rich": {"planner/render/terminal.py"},
+    "rich": {"planner/render/terminal.py", "planner/progress.py"},
     "libmambapy": {"planner/solve/libmamba_worker.py"},
     "jinja2": {"planner/render/html.py"},
     "torch": {"planner/verify/probe.py"},

@@ -19,7 +19,14 @@ from planner import progress as module
 from planner.errors import InputError
 from planner.progress import kind, progress
 
+GONE = "\x1b[2K"  # the line is empty, and the cursor at its start
 PLANNER = (sys.executable, str(Path(__file__).parents[1] / "cli.py"))
+
+
+@pytest.fixture(autouse=True)
+def no_dumb_terminal(monkeypatch):
+    """Whatever terminal the tests run on: on a dumb one nothing is rewritten."""
+    monkeypatch.setenv("TERM", "xterm")
 
 
 class Terminal(io.StringIO):
@@ -58,16 +65,20 @@ def test_lines_have_their_time_and_stay():
 
 def test_the_live_line_is_rewritten_fits_and_is_gone_at_the_end(monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
-    monkeypatch.setattr(module, "_TICK", 0.01)
+    monkeypatch.setattr(module, "_A_SECOND", 50)
     monkeypatch.setattr(module, "_PATIENCE", 0)
     stream = Terminal()
     with progress(stream, "live") as tell:
         tell("x" * 100)
-        time.sleep(0.1)
-    drawn = stream.getvalue().split("\r\x1b[K")
-    assert drawn[1] == "x" * 33 + " (0 s)"
-    assert len(drawn) > 3
-    assert drawn[-1] == ""
+        time.sleep(0.2)
+        tell("[bold]solving[/]\x1b[2J")
+        time.sleep(0.2)
+    drawn = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).strip() for line in re.split(r"\r", stream.getvalue())]
+    assert any(re.fullmatch(r". x{28} \(0 s\)", line) for line in drawn)
+    assert any("[bold]solving[/]\\x1b[2J" in line for line in drawn)
+    assert max(map(len, drawn)) <= 40
+    assert len(drawn) > 6
+    assert stream.getvalue().endswith(GONE)
 
 
 def test_the_live_line_is_gone_after_an_error():
@@ -75,7 +86,15 @@ def test_the_live_line_is_gone_after_an_error():
     with contextlib.suppress(InputError), progress(stream, "live") as tell:
         tell("solving")
         raise InputError("x")
-    assert stream.getvalue().endswith("\r\x1b[K")
+    assert stream.getvalue().endswith(GONE)
+
+
+def test_a_dumb_terminal_is_left_alone(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    stream = Terminal()
+    with progress(stream, "live") as tell:
+        tell("solving")
+    assert stream.getvalue() == ""
 
 
 def on_a_terminal(*command, **environ):
@@ -99,7 +118,7 @@ def on_a_terminal(*command, **environ):
 
 def test_on_a_real_terminal_the_stages_come_before_the_report_and_leave_no_trace(tmp_path):
     shown = on_a_terminal(*PLANNER, "demo", "--exit-zero", XDG_CACHE_HOME=str(tmp_path), COLUMNS="90", NO_COLOR="")
-    stages, _, report = shown.rpartition("\r\x1b[K")
+    stages, _, report = shown.rpartition(GONE)
     for stage in ("reading environment base (1 of 2)", "reading the repodata of", "solving", "judging"):
         assert stage in stages
     assert "\x1b[1mWhat " in report
