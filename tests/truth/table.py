@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -371,4 +372,5 @@ def _plain(subject: str) -> str:
 
 
 def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+    """Cut and not rounded: 1 stands for all, never for nearly all."""
+    return "-" if value is None else f"{math.floor(value * 1000) / 1000:.3f}"
