@@ -61,8 +61,9 @@ def open_channels(
 
     `mirrors` are pairs of a channel and the place it is read from instead; several of one channel are repositories of
     falling priority under its name. A mirror of a name that stands for several channels stands for them all, under the
-    first one's URL. `offline` asks no server and takes cached copies. `cache` keeps what large files were indexed for. A subdir that the server, or the folder, does not
-    have is left out, and so is an empty file, which is legal. Raises `ChannelError` for a channel that cannot be read.
+    first one's URL. `offline` asks no server and takes cached copies. `cache` keeps the indexes of large files. A subdir
+    that the server, or the folder, does not have is left out, and so is an empty file, which is legal. Raises
+    `ChannelError` for a channel that cannot be read.
     """
     settings = config or Config()
     report = on_progress or (lambda _text: None)

@@ -1,8 +1,9 @@
 """One file of `conda-meta` as a record: decoded for what solving and judging need, and nothing else.
 
-Path lists are nine tenths of these files. Where one is laid out as conda and mamba do, they are cut out before anything is
-decoded; `paths` reads them on demand, and `python_metadata` finds by a plain search what little of them loading needs. Records were written by conda since version 3, mamba, micromamba,
-rattler and people: what is not essential may be missing or of another type, and is then taken as not recorded.
+Path lists are nine tenths of these files. Where one is laid out as conda and mamba do, they are cut out before anything
+is decoded; `paths` reads them on demand, and `python_metadata` finds by a plain search what little of them loading needs.
+Records were written by conda since version 3, mamba, micromamba, rattler and people: what is not essential may be missing
+or of another type, and is then taken as not recorded.
 """
 
 from __future__ import annotations

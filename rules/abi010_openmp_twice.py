@@ -15,12 +15,13 @@ How it decides:
     nothing needs does not count, and copies of one kind count once.
 
     Of scripts and the like that run in the environment, the modules are followed that they import at once. Where these
-    bring both libiomp5 and libomp into the process, which abort beside each other, that script is a block.
+    bring both libiomp5 and libomp into the process, which abort beside each other, that script is a block, unverified.
 
 Evidence and limits:
-    Whether both come into any other process depends on what is imported together. A script aborts when the second of the
-    two starts, which most do on import and some when they are first called in parallel; KMP_DUPLICATE_LIB_OK, which
-    hides it, is not looked for. What was so before is reported as pre-existing.
+    Whether both come into any other process depends on what is imported together. A script aborts at the first call into
+    the second of the two, seen with Intel's libiomp5 of 2024.0.0 and LLVM's libomp of 14: both load beside each other.
+    Whether and when a script calls both is not known; KMP_DUPLICATE_LIB_OK, which hides it, is not looked for. What was
+    so before is reported as pre-existing.
 
 Example:
     A scikit-learn with libgomp beside an mkl with libiomp5.
@@ -101,9 +102,10 @@ def _in_one_process(ctx: RuleContext, reference: Reference) -> Iterator[Finding]
         Severity.BLOCK,
         f"file:{reference.source}",
         f"{reference.source} imports {', '.join(reference.modules)}, which bring LLVM's libomp and Intel's libiomp5 into "
-        'one process: the second that starts aborts it ("OMP: Error #15")',
+        'one process: the first call into the second one aborts it ("OMP: Error #15")',
         "choose builds that share one runtime (_openmp_mutex=*=*_llvm or *_gnu)",
         predicts="run",
+        certain=False,
         evidence=evidence,
         pre_existing=_loaded(ctx, reference, after=False).keys() >= _AT_ODDS,
     )

@@ -12,8 +12,7 @@ How it decides:
     By import statements that are executed as soon as the module itself is imported, and from there on from module to
     module. What stands in a `try` that catches the failure, in a function, under TYPE_CHECKING or for another python or
     platform is left out. It blocks where a whole package can no longer be imported, and is a warning where only some
-    modules in it cannot. What PIP003 says of a
-    distribution's requirement is not said again.
+    modules in it cannot. What PIP003 says of a distribution's requirement is not said again.
 
 Evidence and limits:
     Files and lines, read and never run. A module that imports what is not there today is taken not to work today. What
