@@ -13,7 +13,8 @@ import re
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from planner.files import reason
 from planner.load import load_environment
@@ -31,6 +32,7 @@ FileKind: TypeAlias = Literal["file", "folder", "link", "other"]
 PLACE = b"/conda-prefix-placeholder"
 _CHUNK = 1024 * 1024
 _WHOLE = 64 * 1024 * 1024  # bytes; larger files are not searched for their prefix
+_AT_ONCE = 4096  # files that wait to be hashed: what is queued takes more memory than what is found
 _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 _NOT_OWN = frozenset({"envs", "pkgs"})
 
@@ -95,6 +97,15 @@ class Snapshot:
     problems: tuple[LoadProblem, ...]
 
 
+class _Path(NamedTuple):
+    """One path as it was found. `inode` is known where it may have other names, which then are not hashed again."""
+
+    name: str
+    mode: int
+    size: int
+    inode: tuple[int, int] | None
+
+
 def take(
     name: str, prefix: str, *, deep: bool, created: str = "", progress: Callable[[str], None] | None = None
 ) -> Snapshot:
@@ -147,19 +158,22 @@ def read_files(prefix: str, problems: list[LoadProblem], progress: Callable[[str
     What cannot be read has no content and is added to `problems`.
     """
     found = list(_paths(prefix, problems))
-    total = sum(status.st_size for _, status in found if stat.S_ISREG(status.st_mode))
-    progress(f"hashing {len(found)} files, {total // 1_000_000} MB, of {prefix}")
+    total = sum(path.size for path in found if stat.S_ISREG(path.mode))
+    hashed: dict[tuple[int, int], tuple[str, str]] = {}
+    states = []
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        read = pool.map(lambda item: _file(prefix, *item), found)
-        states = []
-        for state, problem in read:
-            states.append(state)
-            problems.extend([problem] if problem else [])
-    return tuple(sorted(states, key=lambda item: item.path))
+        for start in range(0, len(found), _AT_ONCE):
+            progress(f"hashing {len(found)} files, {total // 1_000_000} MB, of {prefix}: {start} done")
+            for state, problem in pool.map(partial(_file, prefix, hashed), found[start : start + _AT_ONCE]):
+                states.append(state)
+                problems.extend([problem] if problem else [])
+    states.sort(key=lambda item: item.path)
+    return tuple(states)
 
 
-def _paths(prefix: str, problems: list[LoadProblem]) -> Iterator[tuple[str, os.stat_result]]:
+def _paths(prefix: str, problems: list[LoadProblem]) -> Iterator[_Path]:
     folders = [prefix]
+    below = len(os.path.join(prefix, ""))
     while folders:
         folder = folders.pop()
         try:
@@ -168,30 +182,34 @@ def _paths(prefix: str, problems: list[LoadProblem]) -> Iterator[tuple[str, os.s
                     if folder == prefix and entry.name in _NOT_OWN:
                         continue
                     status = entry.stat(follow_symlinks=False)
-                    yield os.path.relpath(entry.path, prefix), status
+                    inode = (status.st_dev, status.st_ino) if status.st_nlink > 1 else None
+                    yield _Path(entry.path[below:], status.st_mode, status.st_size, inode)
                     if stat.S_ISDIR(status.st_mode):
                         folders.append(entry.path)
         except OSError as error:
             problems.append(LoadProblem(folder, reason(error), "what is in it is not in the snapshot"))
 
 
-def _file(prefix: str, path: str, status: os.stat_result) -> tuple[FileState, LoadProblem | None]:
-    whole, mode = os.path.join(prefix, path), stat.S_IMODE(status.st_mode)
-    name = path.replace(os.sep, "/")
+def _file(
+    prefix: str, hashed: dict[tuple[int, int], tuple[str, str]], path: _Path
+) -> tuple[FileState, LoadProblem | None]:
+    whole, mode = os.path.join(prefix, path.name), stat.S_IMODE(path.mode)
+    name = path.name.replace(os.sep, "/")
     try:
-        if stat.S_ISDIR(status.st_mode):
+        if stat.S_ISDIR(path.mode):
             return FileState(name, "folder", mode, 0, ""), None
-        if stat.S_ISLNK(status.st_mode):
+        if stat.S_ISLNK(path.mode):
             return FileState(name, "link", 0, 0, os.readlink(whole)), None
-        if not stat.S_ISREG(status.st_mode):
-            return FileState(name, "other", mode, 0, oct(stat.S_IFMT(status.st_mode))), None
-        content, moved = _hashes(whole, prefix)
+        if not stat.S_ISREG(path.mode):
+            return FileState(name, "other", mode, 0, oct(stat.S_IFMT(path.mode))), None
+        found = hashed.get(path.inode) if path.inode else None
+        content, moved = found or _hashes(whole, prefix)
+        if path.inode:
+            hashed[path.inode] = content, moved
     except (OSError, ValueError) as error:
         what = reason(error) if isinstance(error, OSError) else str(error)
-        return FileState(name, "file", mode, status.st_size, ""), LoadProblem(
-            whole, what, "its content is not compared"
-        )
-    return FileState(name, "file", mode, status.st_size, content, moved), None
+        return FileState(name, "file", mode, path.size, ""), LoadProblem(whole, what, "its content is not compared")
+    return FileState(name, "file", mode, path.size, content, moved), None
 
 
 def _hashes(path: str, prefix: str) -> tuple[str, str]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from planner.errors import InputError
 from planner.files import read_bytes, reason
 from planner.model import LoadProblem
-from planner.snapshot import DistState, FileState, RecordState, Snapshot
+from planner.snapshot import DistState, FileKind, FileState, RecordState, Snapshot
 
 FORMAT = "conda-environment-snapshot"
 SCHEMA_VERSION = 1
+_Row: TypeAlias = tuple[str, FileKind, int, int, str, str]
 _LIMIT = 1024 * 1024 * 1024  # bytes; a hundred thousand files take twenty million
 
 
@@ -69,7 +70,7 @@ def _snapshot(data: dict[str, Any]) -> Snapshot:
         raise ValueError(f"the key {(missing or unknown)[0]!r} is {'missing' if missing else 'not known'}")
     variables = msgspec.convert(body.pop("variables"), dict[str, str])
     files = body.pop("files")
-    rows = None if files is None else tuple(_row(row) for row in msgspec.convert(files, list[list[Any]]))
+    rows = None if files is None else tuple(map(_row, msgspec.convert(files, list[list[Any]])))
     typed: dict[str, Any] = {
         "records": tuple(msgspec.convert(body.pop("records"), list[RecordState])),
         "dists": tuple(msgspec.convert(body.pop("dists"), list[DistState])),
@@ -85,4 +86,4 @@ def _snapshot(data: dict[str, Any]) -> Snapshot:
 def _row(row: list[Any]) -> FileState:
     if len(row) != len(FileState.__slots__):
         raise ValueError(f"a file has {len(row)} values instead of {len(FileState.__slots__)}")
-    return msgspec.convert(dict(zip(FileState.__slots__, row, strict=True)), FileState)
+    return FileState(*msgspec.convert(row, _Row))

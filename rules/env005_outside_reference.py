@@ -30,6 +30,7 @@ References:
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from planner.afterwards import (
@@ -75,18 +76,26 @@ _RUN = frozenset({"cron", "job", "kernel", "link", "shebang", "unit"})
 
 def check(ctx: RuleContext) -> Iterator[Finding]:
     """One finding for each place that names what changes."""
+    # A folder full of scripts may name the same few paths and modules a hundred thousand times.
+    fate, lost = cache(partial(path_afterwards, ctx)), cache(partial(lost_modules, ctx))
     for reference in ctx.surroundings.to(ctx.environment.prefix):
         if reference.kind == "virtualenv":
             continue
         if reference.broken:
             yield _finding(ctx, reference, "which is not there", Severity.WARN, pre_existing=True)
             continue
-        yield from _judged(ctx, reference)
+        yield from _judged(
+            ctx,
+            reference,
+            fate(reference.path),
+            fate(reference.interpreter) if reference.interpreter else STAYS,
+            lost(reference.modules) if reference.kind in _RUN else (),
+        )
 
 
-def _judged(ctx: RuleContext, reference: Reference) -> Iterator[Finding]:
-    then = path_afterwards(ctx, reference.path)
-    by = path_afterwards(ctx, reference.interpreter) if reference.interpreter else STAYS
+def _judged(
+    ctx: RuleContext, reference: Reference, then: Afterwards, by: Afterwards, lost: tuple[tuple[str, Evidence], ...]
+) -> Iterator[Finding]:
     if then.fate == "gone":
         yield _finding(ctx, reference, f"which would be gone: {then.why}", Severity.BLOCK, then)
         return
@@ -95,7 +104,6 @@ def _judged(ctx: RuleContext, reference: Reference) -> Iterator[Finding]:
         text = f"which {named} runs, and that would be gone: {by.why}"
         yield _finding(ctx, reference, text, Severity.BLOCK, by)
         return
-    lost = lost_modules(ctx, reference.modules) if reference.kind in _RUN else ()
     if lost:
         names = ", ".join(name for name, _ in lost)
         text = f"which would start, and not be able to import {names}"

@@ -94,6 +94,7 @@ class Prefixes:
         self._spelled = spelled
         self._home = home
         self._located: dict[str, tuple[str, str] | None] = {}
+        self._real: dict[str, str] = {}
         # The longest first: an environment that lies in another one is itself.
         longest_first = sorted(spelled, key=lambda path: (-len(path), path))
         alternatives = "|".join(re.escape(path) for path in longest_first) or r"(?!)"
@@ -112,7 +113,9 @@ class Prefixes:
         found = self._lexical(path)
         if found is None:
             folder, name = os.path.split(path)
-            found = self._lexical(os.path.join(os.path.realpath(folder), name))
+            if folder not in self._real:  # many files lie in one folder
+                self._real[folder] = os.path.realpath(folder)
+            found = self._lexical(os.path.join(self._real[folder], name))
         return found
 
     def _lexical(self, path: str) -> tuple[str, str] | None:
