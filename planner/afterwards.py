@@ -119,21 +119,23 @@ def _owner(ctx: RuleContext, path: str) -> PackageRecord | None:
     return None
 
 
-def lost_modules(ctx: RuleContext, names: Iterable[str]) -> tuple[tuple[str, Evidence], ...]:
+def lost_modules(ctx: RuleContext, names: Iterable[str], *, user_site: bool = True) -> tuple[tuple[str, Evidence], ...]:
     """Those of the top-level modules `names` that python finds now and would not find then, each with what shows it.
+
+    `user_site` says whether that python reads the user site where it is not switched off.
 
     A name that no distribution is known to bring (the standard library's, say) is not among them, nor one that a package
     of that name still brings.
     """
-    return tuple((name, where) for name in names if (where := _lost(ctx, name)) is not None)
+    return tuple((name, where) for name in names if (where := _lost(ctx, name, user_site=user_site)) is not None)
 
 
-def _lost(ctx: RuleContext, name: str) -> Evidence | None:
+def _lost(ctx: RuleContext, name: str, *, user_site: bool) -> Evidence | None:
     why = ctx.imports.why(name) if ctx.imports is not None else None
     if why is not None and why.certain:
         return _imported(name, why)
     gone = None
-    for dist, site in _providers(ctx, name):
+    for dist, site in _providers(ctx, name, user_site=user_site):
         where = f"{site}/{dist.metadata_path}" if site else dist.metadata_path
         if dist.owner is not None:
             change = ctx.change(dist.owner)
@@ -146,7 +148,7 @@ def _lost(ctx: RuleContext, name: str) -> Evidence | None:
             gone = Evidence("file", where, f"brings {name}, in a folder that {new_python(ctx)} does not read")
     if gone is None or ctx.after_record(name) is not None or ctx.after_record(name.replace("_", "-")) is not None:
         return None
-    later = ctx.surroundings.user_site(ctx.python_minor_after) if python_goes(ctx) else None
+    later = ctx.surroundings.user_site(ctx.python_minor_after) if user_site and python_goes(ctx) else None
     return None if later and any(name in dist.top_level for dist in later.dists) else gone
 
 
@@ -158,13 +160,14 @@ def _imported(name: str, why: Lost) -> Evidence:
     return Evidence("file", why.module.path, f"{name} {what}")
 
 
-def _providers(ctx: RuleContext, name: str) -> Iterator[tuple[PipDist, str]]:
+def _providers(ctx: RuleContext, name: str, *, user_site: bool) -> Iterator[tuple[PipDist, str]]:
     """The distributions that bring a module to the target's python as it is; with the user's folder where it is that."""
     before = ctx.python_minor_before
     for dist in ctx.environment.dists:
         if name in dist.top_level and (dist.python is None or dist.python.rstrip("t") == before):
             yield dist, ""
-    site = None if ctx.surroundings.user_site_off else ctx.surroundings.user_site(before)
+    read = user_site and not ctx.surroundings.user_site_off
+    site = ctx.surroundings.user_site(before) if read else None
     for dist in site.dists if site else ():
         if name in dist.top_level and site is not None:
             yield dist, site.path.removesuffix(f"/{dist.location}")

@@ -31,7 +31,7 @@ class Reference:
     `holder` is the prefix of the environment that `source` itself lies in, None outside all of them.
     `interpreter` is the path below `prefix` of the python that it is run by, where it is known: of the script that is
     named, or of a virtual environment (empty: it has a copy). `modules` are the top-level modules that it imports as soon
-    as it starts. Of a virtual environment: `python` is the X.Y it was made for, `made_by` the tool, and `modules` are the
+    as it starts, but for those beside it; `user_site` whether its python reads the user site (`-s`, `-I`: no). Of a virtual environment: `python` is the X.Y it was made for, `made_by` the tool, and `modules` are the
     names of its distributions. `broken` says that it does not work today: what it names is not there.
     """
 
@@ -44,6 +44,7 @@ class Reference:
     holder: str | None = None
     interpreter: str = ""
     modules: tuple[str, ...] = ()
+    user_site: bool = True
     python: str | None = None
     made_by: str = ""
     broken: bool = False
@@ -60,7 +61,8 @@ class Setting:
 
     `prefix` and `path` say which path of which environment the entry is, None and the entry itself where it is in none.
     `applies_to` is the prefix of the environment that it holds for, None where it holds for any that starts from there.
-    `libraries` are the shared libraries that lie there, for the LD_ variables.
+    `libraries` are the shared libraries that lie there, for the LD_ variables, `modules` the top-level modules, for
+    PYTHONPATH.
     """
 
     variable: Variable
@@ -73,6 +75,7 @@ class Setting:
     path: str = ""
     applies_to: str | None = None
     libraries: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
 
     @property
     def where(self) -> str:

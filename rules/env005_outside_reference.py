@@ -15,8 +15,9 @@ How it decides:
 
 Evidence and limits:
     The line itself, with its number. Scripts are read, not run; of their imports only those count that stand at the top,
-    under no condition. Unverified: a path whose package leaves while new packages come, which may bring it again. Looked
-    for in the usual places of this machine and this user, and in `--scan` folders.
+    under no condition and not beside the script; the user site counts unless `-s` or `-I` switches it off. Unverified: a
+    path whose package leaves while new packages come, which may bring it again, and a module that also lies in a folder
+    of a PYTHONPATH that is set where the script may be started. Looked for in the usual places of this machine and this user, and in `--scan` folders.
 
 Example:
     ~/.local/share/jupyter/kernels/base/kernel.json starts /opt/conda/bin/python3.10; base moves to python 3.11.
@@ -42,13 +43,13 @@ from planner.afterwards import (
     path_afterwards,
     python_goes,
 )
-from planner.model import Severity
+from planner.model import Evidence, Severity
 from planner.rule import Rule, finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from planner.model import Evidence, Finding
+    from planner.model import Finding
     from planner.reference import Reference
     from planner.rule import RuleContext
 
@@ -89,7 +90,7 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
             reference,
             fate(reference.path),
             fate(reference.interpreter) if reference.interpreter else STAYS,
-            lost(reference.modules) if reference.kind in _RUN else (),
+            lost(reference.modules, user_site=reference.user_site) if reference.kind in _RUN else (),
         )
 
 
@@ -107,6 +108,9 @@ def _judged(
     if lost:
         names = ", ".join(name for name, _ in lost)
         text = f"which would start, and not be able to import {names}"
+        also = _on_python_path(ctx, reference, {name for name, _ in lost})
+        if also:
+            by = Afterwards(by.fate, by.why, certain=False, evidence=(*by.evidence, *also))
         yield _finding(ctx, reference, text, Severity.BLOCK, by, evidence=[where for _, where in lost])
     elif then.fate == "moves" or (by.fate == "moves" and python_goes(ctx)):
         text = then.why or by.why
@@ -119,6 +123,19 @@ def _judged(
         else:
             text = f"and {text}"
         yield _finding(ctx, reference, text, Severity.WARN, then if then.fate == "moves" else by)
+
+
+def _on_python_path(ctx: RuleContext, reference: Reference, lost: set[str]) -> list[Evidence]:
+    """Where else all that is lost is found, if the script is started with a PYTHONPATH that is set somewhere."""
+    found: list[Evidence] = []
+    for setting in ctx.surroundings.settings:
+        here = setting.source == reference.source or setting.scope in {"process", "shell"}
+        brought = lost.intersection(setting.modules) if setting.prefix != ctx.environment.prefix and here else ()
+        if brought:
+            what = f"{setting.text}: {', '.join(sorted(brought))} lies there, too"
+            found.append(Evidence("file", setting.where, what))
+            lost = lost.difference(brought)
+    return [] if lost else found
 
 
 def _finding(

@@ -16,7 +16,7 @@ from planner.reach import processes as reach_processes
 from planner.reach import services as reach_services
 from planner.reach.notes import Notes, Places, Prefixes
 from planner.reach.read import read_surroundings
-from planner.reach.scripts import imports_of, interpreter_of
+from planner.reach.scripts import imports_of, interpreter_of, reads_user_site
 from planner.reach.settings import activated
 from planner.reach.walk import walk
 from planner.render.view import build_view
@@ -126,6 +126,35 @@ def test_only_imports_under_no_condition_count(tmp_path):
     assert imports_of(str(script)) == ("numpy", "os", "scipy")
     assert imports_of(str(write(tmp_path / "sh", "#!/bin/sh\nexit 1\n"))) == ()
     assert imports_of(str(write(tmp_path / "deep", "(" * 60_000))) == ()
+
+
+def test_what_lies_beside_a_script_is_its_own(tmp_path):
+    write(tmp_path / "own.py")
+    write(tmp_path / "package/__init__.py")
+    write(tmp_path / "folder/data")
+    body = "import own, package, folder, rich\n"
+    for line, names in (("#!/p/python", ("folder", "rich")), ("#!/p/python -I", ("folder", "own", "package", "rich"))):
+        assert imports_of(str(write(tmp_path / "tool", f"{line}\n{body}"))) == names
+
+
+@pytest.mark.parametrize(
+    ("line", "read"),
+    [
+        ("", True),
+        ("-u -B", True),
+        ("-s", False),
+        ("-BEs", False),
+        ("-I -m s", False),
+        ("-m pip -s", True),
+        ("-mI", True),
+        ("-X s", True),
+        ("-W error", True),
+        ("tool -s", True),
+        ("-u tool -I", True),
+    ],
+)
+def test_the_options_that_take_the_user_site_off_the_path(line, read):
+    assert reads_user_site(line.split()) is read
 
 
 def test_links_in_a_circle_lead_nowhere(machine):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from planner.reach.scripts import named_program
+from planner.reach.scripts import named_program, reads_user_site
 from planner.reach.settings import of_variable
 from planner.reference import Reference
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from planner.reach.notes import Notes, Places, Prefixes
 
+_OFF = "PYTHONNOUSERSITE"
 _NOT_KNOWN = "which python this kernel starts is not known"
 
 
@@ -68,7 +69,8 @@ def _kernel(path: str, holder: str | None, prefixes: Prefixes, notes: Notes) -> 
     if found is None or found[0] == holder:
         return
     prefix, below = found
-    interpreter, modules = named_program(prefix, below, prefixes)
+    interpreter, modules, user_site = named_program(prefix, below, prefixes)
+    user_site = user_site and reads_user_site(argv[1:]) and not (isinstance(variables, dict) and variables.get(_OFF))
     if "-m" in argv[1:-1]:
         modules = (argv[argv.index("-m") + 1].partition(".")[0],)
     notes.references.append(
@@ -81,6 +83,7 @@ def _kernel(path: str, holder: str | None, prefixes: Prefixes, notes: Notes) -> 
             holder=holder,
             interpreter=interpreter or below,
             modules=modules,
+            user_site=user_site,
             broken=not os.path.exists(os.path.join(prefix, below)),
         )
     )

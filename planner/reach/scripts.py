@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from planner.reference import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from planner.reach.notes import Notes, Places, Prefixes
 
@@ -25,6 +25,8 @@ _SCRIPT = 64 * 1024
 _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 # A first line that is too long for the kernel: `#!/bin/sh`, then python's own line in a text that sh reads as a command.
 _LONG = re.compile(r"\A#!/bin/sh\n'''exec' \"?(/[^\"\n]+?)\"? \"\$0\"")
+# Those of python that take no value and change neither what is run nor how: `-m`, `-c`, `-W` and `-X` end the search.
+_OPTIONS = re.compile(r"-[bBdEhiIOPqRsSuvVx?]+")
 _IN_BIN = "which interpreter its scripts name is not known"
 
 
@@ -61,7 +63,7 @@ def _link(path: str, holder: str | None, prefixes: Prefixes) -> Reference | None
     if found is None:
         return None
     prefix, below, text = found
-    interpreter, modules = named_program(prefix, below, prefixes)
+    interpreter, modules, user_site = named_program(prefix, below, prefixes)
     return Reference(
         "link",
         path,
@@ -71,6 +73,7 @@ def _link(path: str, holder: str | None, prefixes: Prefixes) -> Reference | None
         holder=holder,
         interpreter=interpreter,
         modules=modules,
+        user_site=user_site,
         broken=not os.path.exists(path),
     )
 
@@ -95,7 +98,8 @@ def first_hop(path: str, prefixes: Prefixes, holder: str | None = None) -> tuple
 
 
 def _shebang(path: str, holder: str | None, prefixes: Prefixes) -> Reference | None:
-    interpreter = interpreter_of(head(path))
+    first = head(path)
+    interpreter = interpreter_of(first)
     found = prefixes.locate(interpreter) if interpreter else None
     if interpreter is None or found is None or found[0] == holder:
         return None
@@ -110,6 +114,7 @@ def _shebang(path: str, holder: str | None, prefixes: Prefixes) -> Reference | N
         holder=holder,
         interpreter=below,
         modules=imports_of(path),
+        user_site=reads_user_site(options_of(first)),
         broken=not os.path.exists(interpreter),
     )
 
@@ -140,16 +145,46 @@ def interpreter_of(text: str) -> str | None:
     return words[0] if words and words[0].startswith("/") and os.path.basename(words[0]) != "env" else None
 
 
-def named_program(prefix: str, below: str, prefixes: Prefixes) -> tuple[str, tuple[str, ...]]:
-    """The interpreter (below the same prefix) and the modules of a script that something names; empty if it is none."""
+def options_of(text: str) -> list[str]:
+    """What a script's first line hands to its interpreter."""
+    return text.partition("\n")[0].split()[1:] if text.startswith("#!/") else []
+
+
+def reads_user_site(words: Iterable[str]) -> bool:
+    """Whether a python that is started with these words after its name reads the user site: with `-s` or `-I` it does not."""
+    return not _flags(words) & {"s", "I"}
+
+
+def _flags(words: Iterable[str]) -> frozenset[str]:
+    """The options of python that stand before the script or module, letter by letter: `-sE` is two."""
+    found: set[str] = set()
+    for word in words:
+        if not _OPTIONS.fullmatch(word):
+            break
+        found.update(word[1:])
+    return frozenset(found)
+
+
+def named_program(prefix: str, below: str, prefixes: Prefixes) -> tuple[str, tuple[str, ...], bool]:
+    """Of a script that something names: interpreter (below the same prefix), modules, whether it reads the user site.
+
+    Interpreter and modules are empty where it is no script of that environment's.
+    """
     path = os.path.join(prefix, below)
-    interpreter = interpreter_of(head(path))
+    first = head(path)
+    interpreter = interpreter_of(first)
     found = prefixes.locate(interpreter) if interpreter else None
-    return (found[1], imports_of(path)) if found is not None and found[0] == prefix else ("", ())
+    if found is None or found[0] != prefix:
+        return "", (), True
+    return found[1], imports_of(path), reads_user_site(options_of(first))
 
 
 def imports_of(path: str) -> tuple[str, ...]:
-    """The top-level modules that a python script imports as soon as it starts, sorted; empty where it is not python."""
+    """The top-level modules that a python script imports as soon as it starts, sorted; empty where it is not python.
+
+    Those that lie beside it come first on its path and are its own: they are left out, unless its first line says `-I` or
+    `-P`.
+    """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode) or os.path.getsize(path) > _SCRIPT:
             return ()
@@ -166,4 +201,12 @@ def imports_of(path: str) -> tuple[str, ...]:
             names.update(alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             names.add(node.module.partition(".")[0])
+    line = content.partition(b"\n")[0].decode("utf-8", "replace")
+    if not _flags(options_of(line)) & {"I", "P"}:
+        folder = os.path.dirname(os.path.realpath(path))
+        names = {name for name in names if not _lies_in(folder, name)}
     return tuple(sorted(names))
+
+
+def _lies_in(folder: str, module: str) -> bool:
+    return any(os.path.isfile(os.path.join(folder, module + ending)) for ending in (".py", "/__init__.py"))

@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from planner.reach.scripts import imports_of, named_program
+from planner.reach.scripts import imports_of, named_program, reads_user_site
 from planner.reach.settings import activated, of_line
 from planner.reach.walk import walk
 from planner.reference import Reference
@@ -111,9 +111,10 @@ def _reference(
     holder: str | None,
     prefixes: Prefixes,
 ) -> Reference:
-    interpreter, modules = named_program(prefix, below, prefixes) if below else ("", ())
+    interpreter, modules, user_site = named_program(prefix, below, prefixes) if below else ("", (), True)
     if os.path.basename(below).startswith("python"):
         interpreter, modules = below, _started(line) or (imports_of(path) if line.startswith("#!") else ())
+        user_site = reads_user_site(line.partition(f"/{below}")[2].split())
     return Reference(
         kind,
         path,
@@ -124,6 +125,7 @@ def _reference(
         holder=holder,
         interpreter=interpreter,
         modules=modules,
+        user_site=user_site,
         broken=not os.path.lexists(os.path.join(prefix, below)),
     )
 

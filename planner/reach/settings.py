@@ -137,7 +137,19 @@ def of_variable(
             path=found[1] if found else "",
             applies_to=applies_to,
             libraries=_libraries(variable, path),
+            modules=_modules(path) if variable == "PYTHONPATH" else (),
         )
+
+
+def _modules(path: str) -> tuple[str, ...]:
+    """The top-level modules that lie in a folder: a file of python's, or a folder that is a package."""
+    try:
+        with os.scandir(path) as entries:
+            found = [entry.name for _, entry in zip(range(_MOST_LIBRARIES), entries, strict=False)]
+    except (OSError, ValueError):
+        return ()
+    files = {name.partition(".")[0] for name in found if name.endswith((".py", ".so"))}
+    return tuple(sorted(files | {name for name in found if os.path.isfile(os.path.join(path, name, "__init__.py"))}))
 
 
 def _libraries(variable: Variable, path: str) -> tuple[str, ...]:
