@@ -8,6 +8,7 @@ or of another type, and is then taken as not recorded.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ _ARCHIVE = re.compile(r"\.(?:conda|tar\.bz2)$")
 _AFTER_PATH = re.compile(r"[?#].*$", re.DOTALL)
 _TOKEN = re.compile(r"(^|/)t/[^/]+/")
 _TO_CLEAN = re.compile(r"[@?#]|(?:^|/)t/")
+_MOST_SHARED = 16_384  # builds that are remembered; fifty environments hold a third of it
 _LAST_SECOND = 253_402_300_799  # end of the year 9999 in seconds: a larger timestamp is in milliseconds
 _MACHINES = {"x86": "32", "x86_64": "64", "ppc64le": "ppc64le", "aarch64": "aarch64", "arm64": "arm64"}
 _PYTHON_METADATA = re.compile(
@@ -125,7 +127,21 @@ def decode(content: bytes) -> PackageRecord:
     return _record(_parts(content)[0])
 
 
+_shared: dict[bytes, PackageRecord] = {}
+
+
 def _record(bare: bytes) -> PackageRecord:
+    """What the text holds, decoded once: the environments of an installation have most of their builds in common."""
+    key = hashlib.sha256(bare).digest()
+    record = _shared.get(key)
+    if record is None:
+        record = _fresh_record(bare)
+        if len(_shared) < _MOST_SHARED:
+            _shared[key] = record
+    return record
+
+
+def _fresh_record(bare: bytes) -> PackageRecord:
     raw = _decoded(_RECORDS, bare)
     for key, value in (("name", raw.name), ("version", raw.version), ("build", raw.build)):
         if not _PLAIN.match(value) or not value.isprintable():
@@ -246,7 +262,12 @@ class _Layout:
         self.files, self.files_end = start + b'"files": [\n', start + b"]"
         self.behind_files = start + b"]," + start + b'"fn"'
         self.data, self.data_end = start + b'"paths_data": {\n', b'"paths_version": 1' + start + b"}"
-        self.behind_data = tuple(start + key for key in (b'"requested_spec', b'"sha256": ', b'"size": ', b'"subdir": '))
+        self.behind_data = (
+            start + b'"requested_spec',
+            start + b'"sha256": ',
+            start + b'"size": ',
+            start + b'"subdir": ',
+        )
 
 
 _LAYOUTS = (_Layout(2), _Layout(4))  # conda's, and mamba's
@@ -266,10 +287,11 @@ def _parts(content: bytes) -> tuple[bytes, bytes]:
         return content, content
     files_end = content.rfind(layout.files_end, files, data)
     behind = content[data_end + len(layout.data_end) :]
+    spec, sha256, size, subdir = layout.behind_data
     if (
         not content.startswith(layout.behind_files, files_end)
         or layout.close in behind
-        or not all(key in behind for key in layout.behind_data)
+        or not (spec in behind and sha256 in behind and size in behind and subdir in behind)
     ):
         return content, content
     bare = content[: files + len(layout.files)] + content[files_end : data + len(layout.data)] + content[data_end:]

@@ -7,16 +7,18 @@ taken from the planner's cache. A file that changed a moment ago is read each ti
 from __future__ import annotations
 
 import os
+import sys
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
 from planner import cache, channel_names, conda_meta, credentials, model
 from planner.conda_meta import BadRecordError, python_metadata
-from planner.files import read_file, reason
-from planner.model import PackageRecord  # noqa: TC001 -- the decoder looks the type up
+from planner.files import LIMIT, read_file, reason
+from planner.model import PackageRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from planner.cache import Cache
 
 _KIND = "conda-meta"
+_MAKERS = (sys.modules[__name__], conda_meta, channel_names, credentials, model)
 _Identity: TypeAlias = tuple[int, int, int, int, int]
 
 
@@ -38,16 +41,19 @@ class RecordFile:
 
 
 class _Kept(msgspec.Struct, array_like=True):
-    """What the cache holds of one prefix, in the order of the names."""
+    """What the cache holds of one prefix, in the order of the names; a record is msgpack in turn."""
 
     names: list[str]
     identities: list[_Identity]
-    records: list[PackageRecord]
+    records: list[bytes]
     owned: list[tuple[str, ...]]
 
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(_Kept)
+_RECORD = msgspec.msgpack.Decoder(PackageRecord)
+# The environments of an installation have most of their builds in common.
+_decoded = lru_cache(maxsize=16_384)(_RECORD.decode)
 
 
 def read_folder(prefix: str, kept: Cache) -> tuple[RecordFile, ...]:
@@ -56,41 +62,42 @@ def read_folder(prefix: str, kept: Cache) -> tuple[RecordFile, ...]:
     now = time.time_ns()
     with os.scandir(folder) as entries:
         present = sorted([(entry.name, entry) for entry in entries if entry.name.endswith(".json")])
-    version, key = cache.made_by(conda_meta, channel_names, credentials, model), os.path.realpath(folder)
-    stored = _stored(kept, version, key)
-    identities = [_identity(entry) for _, entry in present]
-    files = map(RecordFile, stored.names, stored.records, stored.owned)
-    if stored.names == [name for name, _ in present] and stored.identities == identities:
-        return tuple(files)
-    known = dict(zip(zip(stored.names, stored.identities, strict=True), files, strict=True))
+    version, key = cache.made_by(*_MAKERS), os.path.realpath(folder)
+    stored_names, stored_identities, stored = _stored(kept, version, key)
+    statuses = [_status(entry) for _, entry in present]
+    identities = [status and cache.identity(status) for status in statuses]
+    names = [name for name, _ in present]
+    if stored_names == names and stored_identities == identities:
+        return tuple(stored)
+    known = dict(zip(zip(stored_names, stored_identities, strict=True), stored, strict=True))
     found: list[RecordFile] = []
     to_keep: list[tuple[_Identity, RecordFile]] = []
     stays: _Identity | None
-    for (name, _), identity in zip(present, identities, strict=True):
+    for name, status, identity in zip(names, statuses, identities, strict=True):
         if identity is not None and (name, identity) in known:
             file, stays = known[name, identity], identity
         else:
-            file, stays = _read(folder, name, now)
+            file, stays = _read(folder, name, status, now)
         found.append(file)
         if stays is not None:
             to_keep.append((stays, file))
-    if [identity for identity, _ in to_keep] != stored.identities:
+    if [identity for identity, _ in to_keep] != stored_identities:
         _keep(kept, version, key, to_keep)
     return tuple(found)
 
 
-def _identity(entry: os.DirEntry[str]) -> _Identity | None:
+def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
     try:
-        return cache.identity(entry.stat())
+        return entry.stat()
     except OSError:
         return None
 
 
-def _read(folder: str, name: str, now: int) -> tuple[RecordFile, _Identity | None]:
+def _read(folder: str, name: str, known: os.stat_result | None, now: int) -> tuple[RecordFile, _Identity | None]:
     """One file, and by what it is known again; None for one that has to be read each time."""
     content = b""
     try:
-        content, status = read_file(os.path.join(folder, name))
+        content, status = read_file(os.path.join(folder, name), LIMIT, known)
         record, owned = conda_meta.read(content)
     except (OSError, BadRecordError) as error:
         what = reason(error) if isinstance(error, OSError) else str(error)
@@ -99,23 +106,28 @@ def _read(folder: str, name: str, now: int) -> tuple[RecordFile, _Identity | Non
     return RecordFile(name, record, owned), cache.identity(status) if cache.settled(status, now) else None
 
 
-def _stored(kept: Cache, version: str, key: str) -> _Kept:
+def _stored(kept: Cache, version: str, key: str) -> tuple[list[str], list[_Identity], list[RecordFile]]:
     content = kept.get(_KIND, version, key)
+    if content is None:
+        return [], [], []
     try:
-        return _DECODER.decode(content) if content is not None else _Kept([], [], [], [])
+        stored = _DECODER.decode(content)
+        files = list(map(RecordFile, stored.names, map(_decoded, stored.records), stored.owned))
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _Kept([], [], [], [])
+        return [], [], []
+    return stored.names, stored.identities, files
 
 
 def _keep(kept: Cache, version: str, key: str, files: Sequence[tuple[_Identity, RecordFile]]) -> None:
-    stored = _Kept(
-        [file.name for _, file in files],
-        [identity for identity, _ in files],
-        [file.record for _, file in files if file.record is not None],
-        [file.owned for _, file in files],
-    )
     try:
-        content = _ENCODER.encode(stored)
+        content = _ENCODER.encode(
+            _Kept(
+                [file.name for _, file in files],
+                [identity for identity, _ in files],
+                [_ENCODER.encode(file.record) for _, file in files],
+                [file.owned for _, file in files],
+            )
+        )
     except (UnicodeEncodeError, OverflowError):
         return  # a name that is no text, a number without bounds: read again next time
     kept.put(_KIND, version, key, content)

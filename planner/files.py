@@ -31,17 +31,23 @@ def read_bytes(path: str, limit: int = LIMIT) -> bytes:
     return read_file(path, limit)[0]
 
 
-def read_file(path: str, limit: int = LIMIT) -> tuple[bytes, os.stat_result]:
-    """As `read_bytes`, with the status of what was read, as it was before the first byte."""
-    _check(os.stat(path), limit)
+def read_file(path: str, limit: int = LIMIT, known: os.stat_result | None = None) -> tuple[bytes, os.stat_result]:
+    """As `read_bytes`, with the status of what was read, as it was before the first byte.
+
+    `known` is the status of what the path leads to, where that has just been looked at.
+    """
+    _check(os.stat(path) if known is None else known, limit)
     descriptor = os.open(path, _OPEN)
     try:
         # Once more on what was opened: it may have been swapped for a pipe in between.
         status = os.fstat(descriptor)
         _check(status, limit)
-        parts, left = [], limit
-        size = max(status.st_size + 1, _CHUNK)
-        while left and (part := os.read(descriptor, min(left, size))):
+        size = status.st_size
+        first = os.read(descriptor, min(limit, size + 1 if size else _CHUNK))
+        if size and len(first) == size:
+            return first, status  # one byte more was asked for: it is the end
+        parts, left = [first], limit - len(first)
+        while first and left and (part := os.read(descriptor, min(left, max(size, _CHUNK)))):
             parts.append(part)
             left -= len(part)
         return b"".join(parts), status
