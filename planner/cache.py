@@ -85,6 +85,7 @@ class Cache:
     """The entries in one cache folder; without a folder it keeps nothing and has nothing."""
 
     def __init__(self, folder: str | None, limit: int = LIMIT) -> None:
+        self.folder = folder
         self._folder = os.path.join(folder, _ENTRIES) if folder else None
         self._limit = limit
         self._written = limit  # bytes since it was last seen to that all are within the limit; it is seen to at once
@@ -102,6 +103,10 @@ class Cache:
         if found is not None:
             _used(path)
         return found
+
+    def holds(self, kind: str, key: str) -> bool:
+        """Whether there is an entry under this name, of whatever version, whole or not."""
+        return self.folder is not None and os.path.exists(self._path(kind, key))
 
     def put(self, kind: str, version: str, key: str, *parts: bytes | memoryview) -> bool:
         """Keep the parts as one content, in place of what lies there; whether that could be done."""

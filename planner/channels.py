@@ -12,13 +12,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from planner.channel_names import Place, canonical_channel, resolve
 from planner.config import Config
 from planner.credentials import masked
-from planner.errors import ChannelError
+from planner.errors import ChannelError, InputError
 from planner.model import Repodata
 from planner.repodata_cache import cached_copies, known_missing
 from planner.repodata_fetch import Wanted, fetch_all
@@ -27,7 +28,7 @@ from planner.repodata_index import index_of, open_index
 from planner.repodata_records import plain_records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from planner.cache import Cache
     from planner.model import PackageRecord
@@ -78,6 +79,31 @@ def open_channels(
     else:
         answers = {**local, **_fetch(remote, subdirs, cache_dir, report, check)}
     return tuple(repodata for item in repositories for repodata in answers[item])
+
+
+def files_at_hand(
+    channels: Sequence[str],
+    subdir: str,
+    *,
+    mirrors: Sequence[tuple[str, str]] = (),
+    offline: bool = False,
+    cache_dir: str,
+    config: Config,
+) -> Iterator[str]:
+    """The files that `open_channels` will read without asking a server, those that have to be unpacked left aside.
+
+    Nothing for a channel that cannot be used: it is `open_channels` that says so.
+    """
+    try:
+        found = _repositories(channels, subdir, mirrors, config, lambda _text: None)
+    except InputError:
+        return
+    for item in found:
+        for name in dict.fromkeys((subdir, "noarch")):
+            if item.place.local:
+                yield os.path.join(item.place.source, name, "repodata.json")
+            elif offline or config.offline:
+                yield from islice(cached_copies(f"{item.place.source}/{name}", config.pkgs_dirs, cache_dir), 1)
 
 
 def places(

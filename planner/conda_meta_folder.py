@@ -86,6 +86,11 @@ def read_folder(prefix: str, kept: Cache) -> tuple[RecordFile, ...]:
     return tuple(found)
 
 
+def is_kept(prefix: str, kept: Cache) -> bool:
+    """Whether something was kept of a prefix; `read_folder` sees whether it is still true."""
+    return kept.holds(_KIND, os.path.realpath(os.path.join(prefix, "conda-meta")))
+
+
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
     try:
         return entry.stat()

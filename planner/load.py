@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from planner import ahead
 from planner.cache import NO_CACHE
 from planner.channel_names import KNOWN_SUBDIRS
 from planner.conda_meta import paths, stem
@@ -53,10 +54,12 @@ def load_installation(
     real_root = os.path.realpath(root)
     ordered = sorted(prefixes, key=lambda item: (os.path.realpath(item[1]) != real_root, item[1]))
     environments = []
+    others = ahead.environments(kept, [prefix for _, prefix in ordered])
     for number, (name, prefix) in enumerate(ordered, start=1):
         if on_progress is not None:
             on_progress(f"reading environment {name} ({number} of {len(ordered)})")
         environments.append(load_environment(name, prefix, kept=kept, in_full=asked in {None, prefix}))
+    others.close()
     return Installation(root, tuple(environments), problems=tuple(_unlisted(root)))
 
 

@@ -184,6 +184,15 @@ def open_index(path: str, cache: Cache | None = None) -> RepodataIndex:
     return index
 
 
+def is_at_hand(path: str, cache: Cache) -> bool:
+    """Whether the index of a file is kept, or the file is one that none is kept of. Raises `OSError`."""
+    status = os.stat(path)
+    digest = _text(cache, f"{os.path.abspath(path)} {identity(status)}")
+    return status.st_size < _WORTH_KEEPING or (
+        digest is not None and cache.get("repodata-index", _VERSION, digest) is not None
+    )
+
+
 def _text(cache: Cache | None, key: str) -> str | None:
     content = cache.get("repodata-digest", _VERSION, key) if cache is not None else None
     return None if content is None else bytes(content).decode()
