@@ -135,22 +135,33 @@ def _facts(path: str, image: Image) -> ElfFacts:
     if definitions:
         wanted.update([name for _, name, base in definitions if not base])
     names = image.strings(wanted)
-    flags, flags_1 = image.value(_DT_FLAGS) or 0, image.value(_DT_FLAGS_1) or 0
-    now = flags & _DF_BIND_NOW or flags_1 & _DF_1_NOW or image.value(_DT_BIND_NOW) is not None
+    soname: str | None = None
+    needed, rpath, runpath = [], [], []
+    for tag, offset in named:
+        if tag == _DT_NEEDED:
+            needed.append(names[offset])
+        elif tag == _DT_RUNPATH:
+            runpath.append(names[offset])
+        elif tag == _DT_RPATH:
+            rpath.append(names[offset])
+        elif soname is None:
+            soname = names[offset]
+    value = image.values.get
+    flags_1 = value(_DT_FLAGS_1, 0)
     return ElfFacts(
         path,
         image.layout.bits,
         image.layout.byte_order,
         image.machine,
-        program=image.is_program,
-        soname=next((names[offset] for tag, offset in named if tag == _DT_SONAME), None),
-        needed=tuple([names[offset] for tag, offset in named if tag == _DT_NEEDED]),
-        rpath=_folders([names[offset] for tag, offset in named if tag == _DT_RPATH]),
-        runpath=_folders([names[offset] for tag, offset in named if tag == _DT_RUNPATH]),
-        version_needs=tuple([_need(names[file], names[name], weak, index) for file, name, weak, index in needs]),
-        version_defs=tuple([(index, names[name]) for index, name, base in definitions if not base]),
-        interpreter=image.interpreter,
-        binds_now=bool(now),
+        image.is_program,
+        soname,
+        tuple(needed),
+        _folders(rpath) if rpath else (),
+        _folders(runpath) if runpath else (),
+        tuple([_need(names[file], names[name], weak, index) for file, name, weak, index in needs]),
+        tuple([(index, names[name]) for index, name, base in definitions if not base]) if definitions else (),
+        image.interpreter,
+        binds_now=bool(value(_DT_FLAGS, 0) & _DF_BIND_NOW or flags_1 & _DF_1_NOW or _DT_BIND_NOW in image.values),
         no_default_paths=bool(flags_1 & _DF_1_NODEFLIB),
         versioned=bool(definitions),
     )
@@ -166,7 +177,7 @@ def _folders(values: list[str]) -> tuple[str, ...]:
 
 def _raw_needs(image: Image) -> list[tuple[int, int, bool, int]]:
     """(offset of the library's name, offset of the version's name, weak, index) of each version needed."""
-    address, count = image.value(_DT_VERNEED), image.value(_DT_VERNEEDNUM)
+    address, count = image.values.get(_DT_VERNEED), image.values.get(_DT_VERNEEDNUM)
     if address is None or not count:
         return []
     layout = image.layout
@@ -195,7 +206,7 @@ def _raw_needs(image: Image) -> list[tuple[int, int, bool, int]]:
 
 def _raw_definitions(image: Image) -> list[tuple[int, int, bool]]:
     """(index, offset of the name, whether it is the file's own name) of each version defined."""
-    address, count = image.value(_DT_VERDEF), image.value(_DT_VERDEFNUM)
+    address, count = image.values.get(_DT_VERDEF), image.values.get(_DT_VERDEFNUM)
     if address is None or not count:
         return []
     layout = image.layout

@@ -17,7 +17,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from typing import TypeVar
 
     T = TypeVar("T")
@@ -97,7 +97,6 @@ class Image:
 
     __slots__ = (
         "_descriptor",
-        "_first",
         "_head",
         "_loads",
         "_sections",
@@ -107,6 +106,7 @@ class Image:
         "is_program",
         "layout",
         "machine",
+        "values",
     )
 
     def __init__(self, path: str) -> None:
@@ -132,10 +132,10 @@ class Image:
         if not stat.S_ISREG(status.st_mode):
             raise NoElfError
         self._size = status.st_size
-        self._head = os.pread(self._descriptor, _HEAD, 0)
-        if self._head[:4] != b"\x7fELF":
+        self._head = head = os.pread(self._descriptor, _HEAD, 0)
+        if head[:4] != b"\x7fELF":
             raise NoElfError
-        layout = _LAYOUTS.get(self._head[4:6])
+        layout = _LAYOUTS.get(head[4:6])
         if layout is None:
             raise BadElfError("its ELF header names no known word size and byte order")
         self.layout = layout
@@ -145,19 +145,20 @@ class Image:
         if kind not in {_ET_EXEC, _ET_DYN}:
             raise NoElfError
         self._sections = (shoff, shentsize, shnum)
-        self._loads: list[tuple[int, int, int]] = []
+        loads: list[tuple[int, int, int]] = []
+        self._loads = loads
         self.interpreter: str | None = None
         dynamic: tuple[int, int] | None = None
         for what, offset, address, size in self._segments(phoff, phentsize, phnum):
             if what == PT_LOAD:
-                self._loads.append((address, offset, size))
+                loads.append((address, offset, size))
             elif what == PT_DYNAMIC and size and dynamic is None:
                 dynamic = (offset, size)
             elif what == PT_INTERP and self.interpreter is None:
                 self.interpreter = _text(self.read(offset, min(size, _STRING_LIMIT)) + b"\0", 0)
         self.is_program = kind == _ET_EXEC or self.interpreter is not None
         self.dynamic = self._table(*dynamic) if dynamic else ()
-        self._first = dict(reversed(self.dynamic))
+        self.values: dict[int, int] = dict(reversed(self.dynamic))  # the first of each tag
 
     def read(self, offset: int, size: int) -> bytes:
         """Exactly `size` bytes. Raises `BadElfError` where the file ends before."""
@@ -190,24 +191,23 @@ class Image:
                 return address - start + offset
         raise BadElfError(f"the address {address:#x} is in none of its segments")
 
-    def value(self, tag: int) -> int | None:
-        """The first value of a dynamic tag; None without one."""
-        return self._first.get(tag)
-
     def strings(self, offsets: Iterable[int]) -> dict[int, str]:
         """The strings at these offsets of the dynamic string table. What is not UTF-8 is written as escapes."""
-        wanted = sorted(set(offsets))
+        wanted = set(offsets)
         if not wanted:
             return {}
-        address, size = self.value(DT_STRTAB), self.value(DT_STRSZ)
+        address, size = self.values.get(DT_STRTAB), self.values.get(DT_STRSZ)
         if address is None or size is None:
             raise BadElfError("it has names but no string table")
-        if wanted[-1] >= size:
-            raise BadElfError(f"a name at {wanted[-1]} is not in its string table of {size} bytes")
+        first, last = min(wanted), max(wanted)
+        if last >= size:
+            raise BadElfError(f"a name at {last} is not in its string table of {size} bytes")
         base = self.offset(address)
+        if last - first <= _WINDOW_GAP:
+            return self._strings(base, size, wanted, first, last)
         found: dict[int, str] = {}
-        for window in _windows(wanted):
-            found.update(self._strings(base, size, window))
+        for window in _windows(sorted(wanted)):
+            found.update(self._strings(base, size, window, window[0], window[-1]))
         return found
 
     def dynamic_symbol_count(self) -> int | None:
@@ -220,15 +220,15 @@ class Image:
                 return int(size) // self.layout.symbol.size
         return None
 
-    def _strings(self, base: int, size: int, offsets: list[int]) -> dict[int, str]:
-        first, last = offsets[0], offsets[-1]
+    def _strings(self, base: int, size: int, offsets: Collection[int], first: int, last: int) -> dict[int, str]:
         for room in (256, _STRING_LIMIT):
             end = min(size, last + room)
             content = self.read(base + first, end - first)
             if content.find(b"\0", last - first) >= 0:
                 if content.isascii():
                     text = content.decode("ascii")
-                    return {offset: text[offset - first : text.index("\0", offset - first)] for offset in offsets}
+                    end_from = text.index
+                    return {offset: text[(at := offset - first) : end_from("\0", at)] for offset in offsets}
                 return {offset: _text(content, offset - first) for offset in offsets}
         raise BadElfError(f"the name at {last} does not end")
 
@@ -250,9 +250,6 @@ DT_STRTAB, DT_STRSZ = 5, 10
 
 def _windows(offsets: list[int]) -> Iterator[list[int]]:
     """Sorted offsets, in groups that are read in one go."""
-    if offsets[-1] - offsets[0] <= _WINDOW_GAP:
-        yield offsets
-        return
     window = [offsets[0]]
     for offset in offsets[1:]:
         if offset - window[-1] > _WINDOW_GAP or offset - window[0] > _TABLE_LIMIT // 2:

@@ -63,7 +63,7 @@ def gives(found: Iterable[Definition], wanted: Symbol) -> bool:
 
 
 def _undefined(image: Image) -> tuple[Symbol, ...]:
-    table = image.value(_DT_SYMTAB)
+    table = image.values.get(_DT_SYMTAB)
     if table is None:
         return ()
     size, base = image.layout.symbol.size, image.offset(table)
@@ -89,7 +89,7 @@ def _undefined(image: Image) -> tuple[Symbol, ...]:
 
 
 def _version_indices(image: Image, first: int, count: int) -> Iterable[int]:
-    address = image.value(_DT_VERSYM)
+    address = image.values.get(_DT_VERSYM)
     if address is None:
         return [0] * count
     half = image.layout.half
@@ -105,7 +105,7 @@ def _undefined_within(image: Image) -> int:
     count = None if image.is_program else _first_hashed(image)
     if count is None:
         count = image.dynamic_symbol_count()
-    if count is None and (table := image.value(_DT_HASH)) is not None:
+    if count is None and (table := image.values.get(_DT_HASH)) is not None:
         word = image.layout.word
         (count,) = word.unpack(image.read(image.offset(table) + word.size, word.size))
     if count is None:
@@ -117,7 +117,7 @@ def _undefined_within(image: Image) -> int:
 
 def _first_hashed(image: Image) -> int | None:
     """The index of the first symbol in DT_GNU_HASH; None where nothing is hashed."""
-    table = image.value(_DT_GNU_HASH)
+    table = image.values.get(_DT_GNU_HASH)
     if table is None:
         return None
     at, word = image.offset(table), image.layout.word
@@ -137,7 +137,7 @@ def _gnu_header(image: Image, at: int) -> tuple[int, int, int, int]:
 
 def _defined(image: Image, names: Iterable[str]) -> dict[str, tuple[Definition, ...]]:
     find = _gnu_finder(image) or _sysv_finder(image)
-    table = image.value(_DT_SYMTAB)
+    table = image.values.get(_DT_SYMTAB)
     if find is None or table is None:
         return {}
     base, layout = image.offset(table), image.layout
@@ -155,7 +155,7 @@ def _defined(image: Image, names: Iterable[str]) -> dict[str, tuple[Definition, 
             if image.strings([offset])[offset] != name:
                 continue
             (version,) = _version_indices(image, index, 1)
-            if image.value(_DT_VERSYM) is not None and not version & ~_HIDDEN:
+            if image.values.get(_DT_VERSYM) is not None and not version & ~_HIDDEN:
                 continue  # local to its object
             # Indices 0 and 1 are without a version; 1 would be named by the object's own name.
             named = versions.get(version & ~_HIDDEN) if version & ~_HIDDEN > 1 else None
@@ -167,7 +167,7 @@ def _defined(image: Image, names: Iterable[str]) -> dict[str, tuple[Definition, 
 
 def _gnu_finder(image: Image) -> Callable[[bytes], Iterator[int]] | None:
     """A function from a name to the indices that may be it, by DT_GNU_HASH; None without that table."""
-    table = image.value(_DT_GNU_HASH)
+    table = image.values.get(_DT_GNU_HASH)
     if table is None:
         return None
     word, address = image.layout.word, image.layout.address
@@ -202,7 +202,7 @@ def _gnu_finder(image: Image) -> Callable[[bytes], Iterator[int]] | None:
 
 def _sysv_finder(image: Image) -> Callable[[bytes], Iterator[int]] | None:
     """The same by DT_HASH."""
-    table = image.value(_DT_HASH)
+    table = image.values.get(_DT_HASH)
     if table is None:
         return None
     word = image.layout.word
