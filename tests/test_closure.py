@@ -1,7 +1,6 @@
 """Channels cut down to what a question reaches: nothing in reach is lost, and the answers stay the same."""
 
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +9,8 @@ import pytest
 from planner.errors import ChannelError
 from planner.model import Freeze, Install, Keep, PackageRecord, Pin, Repodata, SolveRequest, Unsolvable, Update
 from planner.repodata_index import open_index
-from planner.run import Question, what_if
-from planner.serialize import dumps
 from planner.solve.choose import choose_solver
 from planner.solve.closure import Closure
-from rules import RULES
-from tests import scenario
 
 
 def package(name, version, *depends, **more):
@@ -261,69 +256,3 @@ def test_without_a_solution_the_reasons_are_those_of_the_whole_channel(bound, en
     assert isinstance(outcome, Unsolvable)
     assert "3.10" in outcome.explanation
     assert isinstance(engine.solve(replace(asked, explained=False)), Unsolvable)
-
-
-# --------------------------------------------------------------------------------------------------------------------
-# Equal answers
-
-
-@pytest.fixture
-def both_ways(monkeypatch):
-    """A question's plan on what it reaches, and on the whole channels."""
-
-    def ask(question):
-        reduced = told(question)
-        with monkeypatch.context() as changed:
-            changed.setattr(Closure.__init__, "__kwdefaults__", {"whole": True})
-            return reduced, told(question)
-
-    def told(question):
-        # The disk's free bytes are said as well, and they do change between two questions.
-        return re.sub(r"\d+ bytes free|has room for [\d,]+ MB", "room", dumps(what_if(question, RULES)))
-
-    return ask
-
-
-@pytest.mark.parametrize("solver", ["rattler", "libmamba"])
-@pytest.mark.parametrize("path", scenario.paths(), ids=lambda path: path.stem)
-def test_scenarios_are_answered_as_on_the_whole_channel(path, solver, tmp_path, both_ways, request):
-    question = replace(scenario.write(scenario.load(path), tmp_path), solver=solver)
-    if solver == "libmamba":
-        question = replace(question, solver_python=request.getfixturevalue("libmamba_python"))
-    reduced, whole = both_ways(question)
-    assert reduced == whole
-
-
-@pytest.mark.parametrize("solver", ["rattler", "libmamba"])
-@pytest.mark.parametrize("tool", ["conda", "mamba"])
-@pytest.mark.parametrize(
-    ("installation", "env", "spec", "channel", "subdir"),
-    [
-        ("linux-base-py39", "base", "python=3.10", "main-2021-11", "linux-64"),
-        ("linux-base-py39", "py37", "python=3.8", "main-2021-11", "linux-64"),
-        ("win-base-py310", "base", "python=3.11", "main-2023-06", "win-64"),
-        ("win-torch1131", "base", "python=3.11", "main-2023-06", "win-64"),
-    ],
-)
-def test_real_answers_are_those_of_the_whole_channel(
-    real_data, request, tmp_path, both_ways, installation, env, spec, channel, subdir, tool, solver
-):
-    question = Question(
-        env=env,
-        specs=(spec,),
-        tool=tool,
-        root=str(real_data / "installations" / installation),
-        channels=(str(real_data / "channels" / channel),),
-        override_channels=True,
-        offline=True,
-        subdir=subdir,
-        glibc="2.36",
-        solver=solver,
-        solver_python=request.getfixturevalue("libmamba_python") if solver == "libmamba" else None,
-        environ={},
-        home=str(tmp_path),
-        cache_dir=str(tmp_path / "cache"),
-        created="2026-11-24T00:00:00Z",
-    )
-    reduced, whole = both_ways(question)
-    assert reduced == whole
