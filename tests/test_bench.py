@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -18,9 +19,11 @@ from planner.run import Question, what_if
 from planner.solve.closure import Closure
 from planner.solve.worker_process import WorkerProcess
 from rules import RULES
-from tests.bench import equality, inside, prefixes, rows, table
+from tests.bench import __main__ as main
+from tests.bench import equality, inside, kept, prefixes, rows, table
 from tests.bench.channel import Channel
 from tests.bench.installation import URL
+from tests.bench.measure import Measured, Run
 from tests.bench.world import World
 
 TOP = Path(__file__).parents[1]
@@ -92,11 +95,11 @@ def test_its_base_moves_from_python_310_to_311(question):
 @pytest.mark.parametrize("engine", ["rattler", "libmamba"])
 def test_every_environment_is_answered_as_on_the_whole_channel(world, engine, request):
     python = request.getfixturevalue("libmamba_python") if engine == "libmamba" else None
-    found = equality.compare(world, engine, python)
-    assert len(found) == 2
-    for compared in found:
-        assert isinstance(compared.answers["whole"], Solution)
-        assert compared.equal, compared.environment
+    for number in range(2):
+        name, answers, _ = equality.answers(world, engine, python, number, ("whole",))
+        assert isinstance(answers["whole"], Solution)
+        compared = equality.compare(world, engine, python, number)
+        assert (compared.environment, compared.equal, tuple(compared.seconds)) == (name, True, equality.ways(engine))
 
 
 def handed(request):
@@ -148,3 +151,45 @@ def test_every_row_about_prefixes_is_measured(world, monkeypatch):
         ("load", [root, world.work / "kept"], 5),
     ):
         assert inside.JOBS[job](*map(str, arguments))() == count
+
+
+def test_a_part_that_is_measured_alone_leaves_the_others_on_the_page(world, tmp_path, monkeypatch):
+    """A run with --only replaces its own part, one with --resume measures what is not there, and what people wrote stays."""
+    monkeypatch.setenv("PLANNER_BENCH_OBJECTS", str(TOP / "fixtures" / "elf" / "x86_64"))
+    monkeypatch.setattr(prefixes, "OBJECTS", (1, 3))
+    older = kept.Setting("2020-01-01", "an abacus", 7, 1, 5)
+    row = Measured("planner --help", (Run(1.5, 1.0, 10.0),), "python", ((Run(1.5, 1.0, 10.0), Run(1.0, 1.0, 10.0)),))
+    kept.write(tmp_path, kept.Results({"start": kept.Part(older, (row,))}))
+    (tmp_path / "performance.md").write_text(f"old figures\n{table.BY_HAND}\n\nwhat stands in the way\n")
+
+    def bench(*options):
+        monkeypatch.setattr(sys, "argv", ["bench", "--folder", str(world.folder), "--write", str(tmp_path), *options])
+        monkeypatch.setattr(sys, "argv", [*sys.argv, "--records", str(RECORDS), "--environments", "2", "--runs", "1"])
+        assert main.main() == 0
+        return (tmp_path / "performance.md").read_text()
+
+    page = bench("--only", "objects")
+    assert "Measured on 2020-01-01 on an abacus, 5 times." in page
+    assert "| planner --help | 1.50 (1.50-1.50) | 1.00 | 10 | 1.500 (1.500-1.500) |" in page
+    assert re.search(r"\| 3 objects \|.*\| 3 x: [\d.]+ x the seconds, [\d.]+ x the memory \|", page)
+    assert page.endswith(f"{table.BY_HAND}\n\nwhat stands in the way\n")
+    assert "old figures" not in page
+    first = kept.read(tmp_path).parts["objects"]
+    assert bench("--only", "objects", "--resume") == page
+    assert kept.read(tmp_path).parts["objects"] == first
+    bench("--only", "objects")
+    assert kept.read(tmp_path).parts["objects"] != first
+
+
+def test_answers_are_compared_in_processes_and_not_twice(world, monkeypatch):
+    monkeypatch.chdir(TOP)
+    said = []
+    whole = World(world.folder, world.records, world.environments, packages=world.packages)
+    first = list(equality.compare_all(whole, ["rattler"], None, said.append, most=1))
+    assert [(item.environment, item.equal) for item in first] == [("base", True)]
+    rest = list(equality.compare_all(whole, ["rattler"], None, said.append, known=first, processes=2))
+    assert [(item.environment, item.equal) for item in rest] == [("e01", True)]
+    assert said[1].startswith("1 of 1: e01, rattler: equal (cached ")
+    setting = kept.Setting("2026-01-01", "m", 1, 1, 1)
+    page = table.page(kept.Results(equality=kept.Equality(setting, (*first, *rest))))
+    assert "| rattler | 2 | 2 | none | cached " in page

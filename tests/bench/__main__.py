@@ -8,7 +8,7 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
-from tests.bench import equality, rows, table
+from tests.bench import equality, kept, rows, table
 from tests.bench.world import World
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -21,13 +21,17 @@ def main() -> int:
     parser.add_argument("--environments", type=int, default=51)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--growth", type=int, nargs="*", default=[10_000, 100_000, 744_501, 2_000_000])
+    names = (*rows.PARTS, "equality")
     parser.add_argument(
-        "--only", action="append", default=[], metavar="PART", help=f"some of {', '.join(rows.PARTS)}, equality"
+        "--only", action="append", default=[], choices=names, metavar="PART", help=f"some of {', '.join(names)}"
     )
+    parser.add_argument("--resume", action="store_true", help="leave out what is on the page already")
+    parser.add_argument("--equal", type=int, metavar="N", help="compare the answers of so many environments only")
+    parser.add_argument("--processes", type=int, default=1, help="that compare answers at the same time")
     parser.add_argument(
         "--folder", type=Path, default=Path.home() / ".cache" / "planner-bench", help="for what is made"
     )
-    parser.add_argument("--write", type=Path, default=DOCS, help="where performance.md goes")
+    parser.add_argument("--write", type=Path, default=DOCS, help="where performance.md and performance.json go")
     given = parser.parse_args()
     bench = rows.Bench(
         World(given.folder, given.records, given.environments, _say),
@@ -37,17 +41,47 @@ def main() -> int:
         tuple(given.growth),
         _say,
     )
-    parts = {name: part(bench) for name, part in rows.PARTS.items() if not given.only or name in given.only}
-    equal = ""
+    results = kept.read(given.write)
+    for name, part in rows.PARTS.items():
+        if (not given.only or name in given.only) and not (given.resume and name in results.parts):
+            measured = part(bench)
+            results.parts[name] = kept.Part(_setting(bench), tuple(measured))
+            _publish(given.write, results)
     if not given.only or "equality" in given.only:
-        equal = equality.section(bench.world, bench.engines, bench.libmamba_python, _say)
-    date = datetime.now(timezone.utc).strftime("%Y-%m-%d")
-    text = table.page(parts, bench.world, date, table.machine(), bench.mamba_version, given.runs) + equal
-    print(text, end="")
-    given.write.mkdir(parents=True, exist_ok=True)
-    page = given.write / "performance.md"
-    page.write_text(text + _by_hand(page))
+        known = results.equality.compared if results.equality and given.resume else ()
+        results.equality = kept.Equality(_setting(bench), known)
+        for item in equality.compare_all(
+            bench.world,
+            bench.engines,
+            bench.libmamba_python,
+            _say,
+            known=known,
+            most=given.equal,
+            processes=given.processes,
+        ):
+            found = (*results.equality.compared, item)
+            results.equality = kept.Equality(_setting(bench), found)
+            _publish(given.write, results)
+    print(table.page(results), end="")
     return 0
+
+
+def _setting(bench: rows.Bench) -> kept.Setting:
+    return kept.Setting(
+        datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        table.machine(),
+        bench.world.records,
+        bench.world.environments,
+        bench.runs,
+        bench.mamba_version,
+    )
+
+
+def _publish(folder: Path, results: kept.Results) -> None:
+    """Write what there is after each part: a run of an hour may be cut off."""
+    kept.write(folder, results)
+    page = folder / "performance.md"
+    page.write_text(table.page(results) + _by_hand(page))
 
 
 def _by_hand(page: Path) -> str:

@@ -1,15 +1,18 @@
-"""Whether answers are those of the whole channel: every environment, asked on the channel, on what it reaches, and pruned.
+"""Whether answers are those of the whole channel: every environment, asked on the channel, on what it reaches, pruned, and
+with everything taken from a filled cache.
 
-rattler is never pruned for: of it, the first two of these are one.
+rattler is never pruned for: of it, what is reached and what is pruned are one.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import time
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import TYPE_CHECKING
 
 from planner import channels, discover, load
+from planner.cache import NO_CACHE, Cache
 from planner.model import Environment, Install, Repodata, Solution, SolveRequest, VirtualPackage
 from planner.solve.closure import Closure
 from planner.solve.libmamba import LibmambaSolver
@@ -17,13 +20,15 @@ from planner.solve.rattler import RattlerSolver
 from planner.solve.worker_process import WorkerProcess
 from planner.versions import minor
 from tests.bench.installation import URL
+from tests.bench.kept import Compared
+from tests.bench.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from planner.model import SolveOutcome
     from planner.solve.base import Solver
-    from tests.bench.world import World
 
 _VIRTUAL = (
     VirtualPackage("__cuda", "12.6"),
@@ -42,63 +47,81 @@ class Unpruned(Closure):
 
 
 WAYS: dict[str, Callable[[], Closure]] = {
+    "cached": Closure,
     "pruned": Closure,
     "closure": Unpruned,
     "whole": lambda: Closure(whole=True),
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """One environment asked for the next python: what each way answered, and how long it took."""
-
-    environment: str
-    engine: str
-    answers: dict[str, SolveOutcome]
-    seconds: dict[str, float]
-
-    @property
-    def equal(self) -> bool:
-        """Whether all ways came to the same records, or all to none."""
-        found = [answer.records if isinstance(answer, Solution) else None for answer in self.answers.values()]
-        return all(item == found[0] for item in found)
+def ways(engine: str) -> tuple[str, ...]:
+    """The ways that are different for an engine."""
+    return tuple(way for way in WAYS if engine == "libmamba" or way != "pruned")
 
 
-def compare(
-    world: World, engine: str, python: str | None, ways: tuple[str, ...] = tuple(WAYS), first: int = 0, most: int = 1000
-) -> list[Compared]:
-    """Ask an engine of every environment; `python` is the interpreter that has libmambapy."""
-    repodata = channels.open_channels(
-        [URL], "linux-64", mirrors=[(URL, str(world.channel))], offline=True, cache_dir=str(world.work / "cache")
-    )
-    found = []
-    for name, prefix in list(discover.environment_prefixes(str(world.root), (), None))[first : first + most]:
-        environment = load.load_environment(name, prefix)
-        answers: dict[str, SolveOutcome] = {}
-        seconds: dict[str, float] = {}
-        for way in ways:
-            solver = _solver(engine, python, WAYS[way]())
-            start = time.perf_counter()
-            answers[way] = solver.solve(request(environment, repodata))
-            seconds[way] = time.perf_counter() - start
-        found.append(Compared(name, engine, answers, seconds))
-    return found
+def answers(
+    world: World, engine: str, python: str | None, number: int, asked: Sequence[str]
+) -> tuple[str, dict[str, SolveOutcome], dict[str, float]]:
+    """The name of an environment, what each way answers of it, and the seconds of each way's solve.
+
+    `python` is the interpreter that has libmambapy. Only "cached" takes anything from a cache, which is filled before.
+    """
+    name, prefix = discover.environment_prefixes(str(world.root))[number]
+    found: dict[str, SolveOutcome] = {}
+    seconds: dict[str, float] = {}
+    filled = Cache(str(world.work / "equality"))
+    load.load_environment(name, prefix, kept=filled)
+    for kept, some in ((filled, ("cached",)), (NO_CACHE, ("pruned", "closure", "whole"))):
+        present = request(load.load_environment(name, prefix, kept=kept), _opened(world, kept))
+        for way in some:
+            if way in asked:
+                solver = _solver(engine, python, WAYS[way]())
+                start = time.perf_counter()
+                found[way] = solver.solve(present)
+                seconds[way] = time.perf_counter() - start
+    return name, found, seconds
 
 
-def section(world: World, engines: Iterable[str], python: str | None, say: Callable[[str], None]) -> str:
-    """What comes of it over all environments, as Markdown. Those that differ are named."""
-    lines = ["## Equal answers", "", "| engine | ways | environments | equal | different |", "|---|---|---|---|---|"]
-    for engine in engines:
-        ways = tuple(way for way in WAYS if engine == "libmamba" or way != "pruned")
-        found = []
-        for number in range(world.environments):
-            found += compare(world, engine, python, ways, number, 1)
-            say(f"{found[-1].environment}, {engine}: {'equal' if found[-1].equal else 'DIFFERENT'}")
-        different = ", ".join(item.environment for item in found if not item.equal) or "none"
-        lines.append(
-            f"| {engine} | {', '.join(ways)} | {len(found)} | {sum(item.equal for item in found)} | {different} |"
-        )
-    return "\n".join([*lines, ""])
+def compare(world: World, engine: str, python: str | None, number: int, asked: Sequence[str] | None = None) -> Compared:
+    """One environment, in every way that is different for an engine: whether all come to the same records, or to none."""
+    name, found, seconds = answers(world, engine, python, number, asked or ways(engine))
+    outcomes = [answer.records if isinstance(answer, Solution) else None for answer in found.values()]
+    return Compared(name, engine, all(item == outcomes[0] for item in outcomes), seconds)
+
+
+def compare_all(
+    world: World,
+    engines: Iterable[str],
+    python: str | None,
+    say: Callable[[str], None],
+    *,
+    known: Iterable[Compared] = (),
+    most: int | None = None,
+    processes: int = 1,
+) -> Iterator[Compared]:
+    """Every environment, or the first `most`, with every engine; those that are `known` are not asked again.
+
+    Each is handed out as soon as it is there.
+    """
+    names = [name for name, _ in discover.environment_prefixes(str(world.root))][:most]
+    done = {(item.engine, item.environment) for item in known}
+    left = [(engine, number) for engine in engines for number, name in enumerate(names) if (engine, name) not in done]
+    _opened(world, Cache(str(world.work / "equality")))
+    plain = (world.folder, world.records, world.environments, world.packages)
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        waiting = [pool.submit(_compared, plain, engine, python, number) for engine, number in left]
+        for at, future in enumerate(as_completed(waiting), start=1):
+            item = future.result()
+            took = ", ".join(f"{way} {seconds:.1f} s" for way, seconds in item.seconds.items())
+            equal = "equal" if item.equal else "DIFFERENT"
+            say(f"{at} of {len(left)}: {item.environment}, {item.engine}: {equal} ({took})")
+            yield item
+
+
+def _compared(plain: tuple[Path, int, int, int], engine: str, python: str | None, number: int) -> Compared:
+    """What a process for comparing does."""
+    folder, records, environments, packages = plain
+    return compare(World(folder, records, environments, packages=packages), engine, python, number)
 
 
 def request(environment: Environment, repodata: tuple[Repodata, ...]) -> SolveRequest:
@@ -110,6 +133,17 @@ def request(environment: Environment, repodata: tuple[Repodata, ...]) -> SolveRe
         repodata=repodata,
         virtual_packages=_VIRTUAL,
         subdir="linux-64",
+    )
+
+
+def _opened(world: World, kept: Cache) -> tuple[Repodata, ...]:
+    return channels.open_channels(
+        [URL],
+        "linux-64",
+        mirrors=[(URL, str(world.channel))],
+        offline=True,
+        cache_dir=str(world.work / "cache"),
+        cache=kept,
     )
 
 

@@ -20,18 +20,33 @@ _REPEATS = 3  # of which the quickest counts: the first one also pays for what i
 _LONG = 2  # seconds after which a job is not repeated
 
 
-def raw_read(root: str) -> Callable[[], int]:
-    """Every byte of every conda-meta, by one worker: what no loader can do without."""
+def raw_read(root: str, workers: str = "1") -> Callable[[], int]:
+    """Every byte of every conda-meta, by so many processes: what no loader can do without."""
+    folders = [os.path.join(root, "conda-meta"), *map(str, Path(root, "envs").glob("*/conda-meta"))]
 
-    def job() -> int:
+    def read(some: list[str]) -> int:
         total = 0
-        for folder in (os.path.join(root, "conda-meta"), *map(str, Path(root, "envs").glob("*/conda-meta"))):
+        for folder in some:
             with os.scandir(folder) as entries:
                 for entry in entries:
                     if entry.name.endswith(".json"):
                         descriptor = os.open(entry.path, os.O_RDONLY)
                         total += len(os.read(descriptor, os.fstat(descriptor).st_size))
                         os.close(descriptor)
+        return total
+
+    def job() -> int:
+        number = int(workers)
+        children = []
+        for at in range(1, number):
+            child = os.fork()
+            if child == 0:
+                read(folders[at::number])
+                os._exit(0)
+            children.append(child)
+        total = read(folders[::number])
+        for child in children:
+            os.waitpid(child, 0)
         return total
 
     return job
@@ -51,13 +66,20 @@ def envs(root: str, home: str) -> Callable[[], int]:
 
 def load(root: str, cache: str) -> Callable[[], int]:
     """What a question about base loads of all environments; without a cache where no folder is given."""
-    from planner import discover
+    from planner import conda_meta, conda_meta_folder, discover
     from planner.cache import Cache
     from planner.load import load_installation
 
     kept = Cache(cache or None)
     prefixes = discover.environment_prefixes(root)
-    return lambda: len(load_installation(root, prefixes, asked=root, kept=kept).environments)
+
+    def job() -> int:
+        # What one run has decoded, the next one of a user has to decode again.
+        conda_meta._shared.clear()
+        conda_meta_folder._decoded.cache_clear()
+        return len(load_installation(root, prefixes, asked=root, kept=kept).environments)
+
+    return job
 
 
 def _objects(listed: str) -> list[str]:

@@ -40,12 +40,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The runs of one command, and those of the one it was paired with."""
+    """The runs of one command, and those of the one it was paired with; `amount` is what grows from row to row, if any."""
 
     name: str
     runs: tuple[Run, ...]
     against: str = ""
     pairs: tuple[tuple[Run, Run], ...] = ()
+    amount: int = 0
 
     def ratio(self, of: str) -> tuple[float, float, float]:
         """Median, least and most of the ratio to the other side, pair by pair, of `wall`, `cpu` or `peak`."""

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,9 +32,12 @@ def environments(bench: Bench) -> list[Measured]:
     raw = partial(_inside, "raw-read", root)
     found = _pairs(bench, "what `planner envs` reads", partial(_inside, "envs", root, home), "raw read", raw)
     name = "what a question loads"
-    found += _pairs(
-        bench, f"{name}, no cache", _cleared(cache, partial(_inside, "once:load", root, str(cache))), "raw read", raw
-    )
+    alone = _cleared(cache, partial(_inside, "once:load", root, ""))
+    found += _pairs(bench, f"{name}, no cache, one process", alone, "raw read", raw)
+    # Where a cache is to be filled, a second process reads as well.
+    two = partial(_inside, "raw-read", root, "2")
+    filling = _cleared(cache, partial(_inside, "once:load", root, str(cache)))
+    found += _pairs(bench, f"{name}, cache to be filled", filling, "raw read, two processes", two)
     return found + _pairs(bench, f"{name}, warm", partial(_inside, "load", root, str(cache)), "raw read", raw)
 
 
@@ -44,10 +48,11 @@ def growth_of_environments(bench: Bench) -> list[Measured]:
         root = _installation(bench, number)
         cache, home = bench.world.work / f"prefixes-{number}", str(bench.world.work / "home")
         raw = partial(_inside, "raw-read", str(root))
-        found += _pairs(bench, f"{number} listed", partial(_inside, "envs", str(root), home), "raw read", raw)
-        found += _pairs(
-            bench, f"{number} loaded, warm", partial(_inside, "load", str(root), str(cache)), "raw read", raw
+        rows = _pairs(bench, f"{number:,} listed", partial(_inside, "envs", str(root), home), "raw read", raw)
+        rows += _pairs(
+            bench, f"{number:,} loaded, warm", partial(_inside, "load", str(root), str(cache)), "raw read", raw
         )
+        found += [replace(item, amount=number) for item in rows]
     return found
 
 
@@ -59,13 +64,14 @@ def objects(bench: Bench) -> list[Measured]:
         listed = bench.world.work / f"objects-{number}"
         listed.parent.mkdir(parents=True, exist_ok=True)
         listed.write_text("\n".join(there[at % len(there)] for at in range(number)), encoding="utf-8")
-        found += _pairs(
+        rows = _pairs(
             bench,
-            f"{number} objects",
+            f"{number:,} objects",
             partial(_inside, "elf", str(listed)),
             "pyelftools",
             partial(_inside, "pyelftools", str(listed)),
         )
+        found += [replace(item, amount=number) for item in rows]
     return found
 
 
@@ -156,7 +162,7 @@ PARTS: dict[str, Callable[[Bench], list[Measured]]] = {
 }
 TITLES = {
     "environments": "## Environments\n\nWithin a process, start and imports aside. A raw read is every byte of every conda-meta.",
-    "growth-of-environments": "## Growth: environments\n\nInstallations of 1 to 1,000 environments, within a process.",
+    "growth-of-environments": "## Growth: environments\n\nInstallations of 1 to 1,000 environments, the same ones again and again, within a process.",
     "objects": "## Objects\n\nELF objects read within a process, beside pyelftools reading the same facts of the same files.",
     "start": "## Start\n\nWhole processes.",
 }

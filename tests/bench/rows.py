@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -96,8 +96,8 @@ def growth(bench: Bench) -> list[Measured]:
         world = World(bench.world.folder, records, 3, bench.say, 150)
         mamba = bench.peer(world)
         options = ("--as", "mamba", "--solver", bench.engines[0])
-        command = bench.planner(world, f"what-if, {records} records", *options)
-        found += _row(bench, command, mamba.warm() if mamba else None)
+        command = bench.planner(world, f"what-if, {records:,} records", *options)
+        found += [replace(item, amount=records) for item in _row(bench, command, mamba.warm() if mamba else None)]
     return found
 
 
