@@ -1,15 +1,24 @@
 """One question, one answer: with an empty cache and a filled one, on what it reaches and on the whole channels.
 
-Every scenario, every real installation and a generated one, with every engine at hand. The whole plan is compared, to
-the last byte. That an entry which is cut, foreign or outdated is no hit is tested where the entries are made.
+Every scenario, every real installation and a generated one, with every engine at hand; and with a cache that is damaged,
+outdated, shared, or on a full disk. The whole plan is compared, to the last byte.
 """
 
+import os
+import pickle
 import re
+import resource
+import signal
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from planner import ahead, cache, conda_meta_folder, repodata_index
+from planner import ahead, cache, conda_meta_folder, discover, repodata_index
+from planner.cache import Cache
+from planner.load import load_installation
 from planner.run import Question, what_if
 from planner.serialize import dumps
 from planner.solve.closure import Closure
@@ -18,10 +27,17 @@ from tests import scenario
 from tests.bench.installation import URL
 from tests.bench.world import World
 
+TOP = Path(__file__).parents[1]
+
 
 def told(question):
-    """The plan as text; the disk's free bytes are in it, and they do change between two questions."""
-    return re.sub(r"\d+ bytes free|has room for [\d,]+ MB", "room", dumps(what_if(question, RULES)))
+    """The plan as text."""
+    return without_room(dumps(what_if(question, RULES)))
+
+
+def without_room(text):
+    """A plan without the disk's free bytes: they do change between two questions."""
+    return re.sub(r"\d+ bytes free|has room for [\d,]+ MB", "room", text)
 
 
 @pytest.fixture
@@ -164,3 +180,155 @@ def test_with_processes_that_read_ahead(generated, everything_is_kept, made, mon
     made.clear()
     assert told(generated) == alone
     assert told(generated) == alone
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# A cache that is not as it was left
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A question that is answered quickly, about files that may be changed."""
+    return scenario.write(scenario.load(scenario.FOLDER / "outcomes" / "frozen.toml"), tmp_path)
+
+
+def cut(entries):
+    for path in entries:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flipped(entries):
+    for path in entries:
+        content = bytearray(path.read_bytes())
+        content[len(content) * 2 // 3] ^= 0x10
+        path.write_bytes(content)
+
+
+def swapped(entries):
+    contents = [path.read_bytes() for path in entries]
+    for path, content in zip(entries, contents[1:] + contents[:1], strict=True):
+        path.write_bytes(content)
+
+
+def emptied(entries):
+    for path in entries:
+        path.write_bytes(b"")
+
+
+@pytest.mark.usefixtures("everything_is_kept")
+@pytest.mark.parametrize("damage", [cut, flipped, swapped, emptied], ids=lambda damage: damage.__name__)
+def test_a_damaged_cache_is_made_anew(small, damage, made):
+    right = told(small)
+    made.clear()
+    entries = sorted(Path(small.cache_dir, "entries").iterdir())
+    assert len(entries) > 3
+    damage(entries)
+    assert told(small) == right
+    assert made
+    made.clear()
+    assert told(small) == right
+    assert not made
+
+
+@pytest.mark.usefixtures("everything_is_kept")
+def test_a_cache_of_another_version_is_made_anew(small, made, monkeypatch):
+    """What another planner kept under the same names means something else: here, records and indexes of nothing."""
+    right = told(small)
+    filled = Cache(small.cache_dir)
+    for path in Path(small.cache_dir, "entries").iterdir():
+        content = path.read_bytes()
+        head = len(cache._FORM) + cache._HEAD.size
+        kind, _, key = content[head : head + cache._HEAD.unpack_from(content, len(cache._FORM))[2]].decode().split("\0")
+        assert filled.put(kind, "of another planner", key, b"something else")
+    made.clear()
+    assert told(small) == right
+    assert made
+    with monkeypatch.context() as later:
+        later.setattr(repodata_index, "_VERSION", "of a later planner")
+        later.setattr(cache, "made_by", lambda *_: "of a later planner")
+        made.clear()
+        assert told(small) == right
+        assert made
+
+
+def changed_in_place(path, old, new):
+    """Put another text of the same length there, and the time back, within one tick of the clock."""
+    status, text = path.stat(), path.read_text()
+    assert text.count(old) >= 1
+    path.write_text(text.replace(old, new))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
+
+
+def test_a_record_that_changes_within_a_tick_is_seen(small, monkeypatch):
+    monkeypatch.setattr(repodata_index, "_WORTH_KEEPING", 0)
+    (path,) = Path(small.root, "envs", "work", "conda-meta").glob("python-*.json")
+    for before, after in (("3.11.9", "3.11.7"), ("3.11.7", "3.11.8")):
+        assert what_if(small, RULES).target.python == before
+        changed_in_place(path, f'"version": "{before}"', f'"version": "{after}"')
+    assert what_if(small, RULES).target.python == "3.11.8"
+
+
+def test_a_channel_that_changes_within_a_tick_is_seen(small, monkeypatch):
+    monkeypatch.setattr(repodata_index, "_WORTH_KEEPING", 0)
+    (path,) = Path(small.cache_dir).parent.glob("channels/*/linux-64/repodata.json")
+    for before, after in (("1.5.6", "1.5.7"), ("1.5.7", "1.5.8")):
+        (change,) = what_if(small, RULES).changes
+        assert change.after.version == before
+        changed_in_place(path, before, after)
+    (change,) = what_if(small, RULES).changes
+    assert change.after.version == "1.5.8"
+
+
+RUN = """
+import pickle, sys
+from planner import repodata_index
+from planner.run import what_if
+from planner.serialize import dumps
+from rules import RULES
+repodata_index._WORTH_KEEPING = 0
+print(dumps(what_if(pickle.load(sys.stdin.buffer), RULES)))
+"""
+
+
+def test_runs_at_once_that_fill_one_cache(generated):
+    right = told(replace(generated, environ={"PLANNER_NO_CACHE": "1"}))
+    runs = [
+        subprocess.Popen([sys.executable, "-c", RUN], cwd=TOP, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    for run in runs:
+        run.stdin.write(pickle.dumps(generated))
+        run.stdin.close()
+    for run in runs:
+        with run.stdout as stream:
+            answer = stream.read().decode()
+        assert run.wait(timeout=60) == 0
+        assert without_room(answer).strip() == right.strip()
+    assert told(generated) == right
+
+
+@pytest.mark.usefixtures("everything_is_kept")
+def test_a_full_disk(small, made):
+    """The cache can be written no further than a file system without room lets it: nothing is kept, all is read."""
+    right = told(small)
+    folder = Path(small.cache_dir, "entries")
+    for path in folder.iterdir():
+        path.unlink()
+    made.clear()
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        prefixes = discover.environment_prefixes(small.root)
+        loaded = load_installation(small.root, prefixes)
+        (_, where), *_ = small.mirrors
+        path = str(Path(where, "linux-64", "repodata.json"))
+        index = repodata_index.open_index(path)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))
+        full = Cache(small.cache_dir)
+        same = load_installation(small.root, prefixes, kept=full) == loaded
+        os._exit(0 if same and repodata_index.open_index(path, full) == index else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert list(folder.iterdir()) == []
+    assert told(small) == right
+    assert made
