@@ -46,9 +46,15 @@ class Ahead:
         self.close()
 
 
-def indexes(kept: Cache, paths: Iterable[str]) -> Ahead:
-    """The indexes of those files that are large and have none in the cache."""
-    return Ahead("index", kept.folder, [path for path in dict.fromkeys(paths) if _lacks_index(path, kept)])
+def make_indexes(kept: Cache, paths: Iterable[str]) -> None:
+    """Make the indexes of large files that the cache lacks: of the smallest here, of the others in a process meanwhile."""
+    lacking = sorted((size, path) for path in dict.fromkeys(paths) if (size := _size_without_index(path, kept)))
+    if len(lacking) > 1 and kept.folder:
+        smallest, *others = [path for _, path in lacking]
+        process = Ahead("index", kept.folder, others[::-1])
+        with contextlib.suppress(OSError):  # that it cannot be read is said by who wants it
+            open_index(smallest, kept)
+        process.wait()
 
 
 def environments(kept: Cache, prefixes: Iterable[str]) -> Ahead:
@@ -87,11 +93,13 @@ def _end(process: subprocess.Popen[bytes] | None) -> None:
         process.wait()
 
 
-def _lacks_index(path: str, kept: Cache) -> bool:
+def _size_without_index(path: str, kept: Cache) -> int:
+    """The size of a file that is large and whose index is not in the cache, else 0."""
     try:
-        return os.path.getsize(path) >= _LARGE and not is_at_hand(path, kept)
+        size = os.path.getsize(path)
+        return size if size >= _LARGE and not is_at_hand(path, kept) else 0
     except OSError:
-        return False
+        return 0
 
 
 def _processors() -> int:

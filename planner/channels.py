@@ -16,10 +16,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from planner import ahead
+from planner.cache import NO_CACHE
 from planner.channel_names import Place, canonical_channel, resolve
 from planner.config import Config
 from planner.credentials import masked
-from planner.errors import ChannelError, InputError
+from planner.errors import ChannelError
 from planner.model import Repodata
 from planner.repodata_cache import cached_copies, known_missing
 from planner.repodata_fetch import Wanted, fetch_all
@@ -68,42 +70,21 @@ def open_channels(
     """
     settings = config or Config()
     report = on_progress or (lambda _text: None)
+    kept = cache or NO_CACHE
     check = partial(_checked, cache)
     repositories = _repositories(channels, subdir, mirrors, settings, report)
     subdirs = tuple(dict.fromkeys((subdir, "noarch")))
-    local = {item: _read_folder(item, subdirs, cache_dir, report, check) for item in repositories if item.place.local}
+    here = [item for item in repositories if item.place.local]
+    ahead.make_indexes(kept, _plain_files(here, subdirs))
+    local = {item: _read_folder(item, subdirs, cache_dir, report, check) for item in here}
     remote = [item for item in repositories if not item.place.local]
     if offline or settings.offline:
+        ahead.make_indexes(kept, _likely_copies(remote, subdirs, cache_dir, settings))
         cached = {item: _read_cached(item, subdirs, cache_dir, settings, report, check) for item in remote}
         answers = {**local, **cached}
     else:
-        answers = {**local, **_fetch(remote, subdirs, cache_dir, report, check)}
+        answers = {**local, **_fetch(remote, subdirs, cache_dir, kept, report, check)}
     return tuple(repodata for item in repositories for repodata in answers[item])
-
-
-def files_at_hand(
-    channels: Sequence[str],
-    subdir: str,
-    *,
-    mirrors: Sequence[tuple[str, str]] = (),
-    offline: bool = False,
-    cache_dir: str,
-    config: Config,
-) -> Iterator[str]:
-    """The files that `open_channels` will read without asking a server, those that have to be unpacked left aside.
-
-    Nothing for a channel that cannot be used: it is `open_channels` that says so.
-    """
-    try:
-        found = _repositories(channels, subdir, mirrors, config, lambda _text: None)
-    except InputError:
-        return
-    for item in found:
-        for name in dict.fromkeys((subdir, "noarch")):
-            if item.place.local:
-                yield os.path.join(item.place.source, name, "repodata.json")
-            elif offline or config.offline:
-                yield from islice(cached_copies(f"{item.place.source}/{name}", config.pkgs_dirs, cache_dir), 1)
 
 
 def places(
@@ -199,6 +180,12 @@ def _repositories(
 # A folder
 
 
+def _plain_files(items: Iterable[_Repository], subdirs: Sequence[str]) -> Iterator[str]:
+    """The files that are read of folders, those left aside that have to be unpacked first."""
+    for item in items:
+        yield from (os.path.join(item.place.source, subdir, "repodata.json") for subdir in subdirs)
+
+
 def _read_folder(
     item: _Repository, subdirs: Sequence[str], cache_dir: str, report: Callable[[str], None], check: Check
 ) -> tuple[Repodata, ...]:
@@ -220,12 +207,18 @@ def _read_folder(
 
 
 def _fetch(
-    items: Sequence[_Repository], subdirs: Sequence[str], cache_dir: str, report: Callable[[str], None], check: Check
+    items: Sequence[_Repository],
+    subdirs: Sequence[str],
+    cache_dir: str,
+    kept: Cache,
+    report: Callable[[str], None],
+    check: Check,
 ) -> dict[_Repository, tuple[Repodata, ...]]:
     if not items:
         return {}
     wanted = [Wanted(item.own, item.place.source, subdir) for item in items for subdir in subdirs]
     paths = dict(zip(wanted, fetch_all(wanted, cache_dir, report), strict=True))
+    ahead.make_indexes(kept, filter(None, paths.values()))
     answers: dict[_Repository, tuple[Repodata, ...]] = {}
     for item in items:
         found = [(subdir, paths[Wanted(item.own, item.place.source, subdir)]) for subdir in subdirs]
@@ -262,6 +255,14 @@ def _read_cached(
             )
         found.extend(good)
     return tuple(found)
+
+
+def _likely_copies(
+    items: Iterable[_Repository], subdirs: Sequence[str], cache_dir: str, config: Config
+) -> Iterator[str]:
+    for item in items:
+        for subdir in subdirs:
+            yield from islice(cached_copies(f"{item.place.source}/{subdir}", config.pkgs_dirs, cache_dir), 1)
 
 
 def _first_good(

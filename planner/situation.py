@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from planner import ahead, channels, config, discover, host, load
+from planner import channels, config, discover, host, load
 from planner.belongings import NOTHING_ELSE, Belongings, read_belongings
 from planner.cache import open_cache
 from planner.credentials import masked
@@ -72,14 +72,8 @@ def read_situations(questions: Sequence[Question], progress: Callable[[str], Non
         questions = (question,)
     requests = [check_request(item, progress) for item in questions]
     places = _places(question)
-    if file is not None:
-        present = _present(question, not_yet_made(question, file, progress), places, progress)
-    else:
-        located = _located(question)
-        kept = open_cache(question.cache_dir, question.environ)
-        indexes = ahead.indexes(kept, _repodata_at_hand(question, located.settings))
-        present = _present(question, _installed(question, located, progress), places, progress)
-        indexes.wait()
+    found = not_yet_made(question, file, progress) if file is not None else _installed(question, progress)
+    present = _present(question, found, places, progress)
     opened: dict[tuple[str, ...], tuple[Repodata, ...]] = {}
     for item, asked in zip(questions, requests, strict=True):
         searched = _channels(item, present.settings)
@@ -139,7 +133,7 @@ def _asked(
 def read_present(question: Question, progress: Callable[[str], None]) -> Situation:
     """Read what there is, whatever is asked: the situation without channels, with a request for nothing."""
     places = _places(question)
-    return _present(question, _installed(question, _located(question), progress), places, progress)
+    return _present(question, _installed(question, progress), places, progress)
 
 
 def _present(
@@ -178,45 +172,16 @@ def _places(question: Question) -> Places:
     return Places(question.environ, question.home, question.system, question.scan)
 
 
-@dataclass(frozen=True, slots=True)
-class _Located:
-    """Where the environment that is asked about lies, and the configuration for a change to it."""
-
-    root: str
-    name: str
-    prefix: str
-    settings: config.Config
-
-
-def _located(question: Question) -> _Located:
+def _installed(question: Question, progress: Callable[[str], None]) -> tuple[Installation, Environment, config.Config]:
+    """The installation, the environment of it that is asked about, and the configuration for a change to that."""
     root = discover.find_root(question.root, question.environ, question.home)
     settings = config.read_config(root, root, question.environ, question.home, question.tool)
     name, prefix = discover.resolve_environment(root, question.env or "base", settings.envs_dirs, question.home)
     if prefix != root:
         settings = config.read_config(root, prefix, question.environ, question.home, question.tool)
-    return _Located(root, name, prefix, settings)
-
-
-def _repodata_at_hand(question: Question, settings: config.Config) -> Iterator[str]:
-    """The files that will be read for channels, as far as can be told before the environments have been."""
-    return channels.files_at_hand(
-        _channels(question, settings),
-        question.subdir or settings.subdir or host.native_subdir(),
-        mirrors=question.mirrors,
-        offline=question.offline,
-        cache_dir=question.cache_dir,
-        config=settings,
-    )
-
-
-def _installed(
-    question: Question, located: _Located, progress: Callable[[str], None]
-) -> tuple[Installation, Environment, config.Config]:
-    """The installation, the environment of it that is asked about, and the configuration for a change to that."""
-    root, prefix, settings = located.root, located.prefix, located.settings
     prefixes = list(discover.environment_prefixes(root, settings.envs_dirs, question.home))
     if prefix not in {known for _, known in prefixes}:
-        prefixes.append((located.name, prefix))
+        prefixes.append((name, prefix))
     kept = open_cache(question.cache_dir, question.environ)
     loaded = load.load_installation(root, prefixes, progress, asked=prefix, kept=kept)
     installation = _with_problems(loaded, prefix, settings)

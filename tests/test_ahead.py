@@ -26,15 +26,18 @@ def two_processors(monkeypatch):
 
 @pytest.fixture(scope="module")
 def repodata(tmp_path_factory):
-    """A file just large enough for its index to be kept."""
-    path = tmp_path_factory.mktemp("channel") / "repodata.json"
-    packages = {
-        f"p{number}-1-0.conda": {"name": f"p{number}", "version": "1", "build": "0", "depends": ["p0"] * 20}
-        for number in range(25_000)
-    }
-    path.write_text(json.dumps({"info": {"subdir": "linux-64"}, "packages": {}, "packages.conda": packages}))
-    assert path.stat().st_size > repodata_index._WORTH_KEEPING
-    return str(path)
+    """Two files just large enough for their indexes to be kept, the smaller one first."""
+    paths = []
+    for subdir, count in (("noarch", 24_000), ("linux-64", 25_000)):
+        path = tmp_path_factory.mktemp(subdir) / "repodata.json"
+        packages = {
+            f"p{number}-1-0.conda": {"name": f"p{number}", "version": "1", "build": "0", "depends": ["p0"] * 20}
+            for number in range(count)
+        }
+        path.write_text(json.dumps({"info": {"subdir": subdir}, "packages": {}, "packages.conda": packages}))
+        assert path.stat().st_size > repodata_index._WORTH_KEEPING
+        paths.append(str(path))
+    return tuple(paths)
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +70,15 @@ def none_made(monkeypatch):
     return forbid
 
 
-def test_an_index_is_there_when_its_process_is_done(kept, repodata, none_made):
-    plain = open_index(repodata)
-    ahead.indexes(kept, [repodata, repodata]).wait()
+def test_indexes_are_there_when_the_process_is_done(kept, repodata, none_made, monkeypatch):
+    plain = [open_index(path) for path in repodata]
+    here = []
+    monkeypatch.setattr(ahead, "open_index", lambda path, kept: (here.append(path), open_index(path, kept)))
+    ahead.make_indexes(kept, [*repodata, repodata[1]])
+    assert here == [repodata[0]]
     none_made()
-    assert open_index(repodata, kept) == plain
-    assert plain.places.conda["p24999"]
+    assert [open_index(path, kept) for path in repodata] == plain
+    assert plain[1].places.conda["p24999"]
 
 
 def test_environments_are_read_from_the_other_end(kept, prefixes, none_made):
@@ -97,20 +103,23 @@ def test_a_process_leaves_what_somebody_else_has_read(kept, prefixes, monkeypatc
 @pytest.mark.parametrize("after", [0, 0.05, 0.15])
 def test_a_process_that_is_killed_changes_no_answer(kept, prefixes, repodata, after):
     folders = [prefix for _, prefix in prefixes]
-    processes = [ahead.indexes(kept, [repodata]), ahead.environments(kept, folders)]
+    processes = [ahead.Ahead("index", kept.folder, repodata), ahead.environments(kept, folders)]
     time.sleep(after)
     for process in processes:
         process._process.kill()
         process.wait()
     assert load_installation(folders[0], prefixes, kept=kept) == load_installation(folders[0], prefixes)
-    assert open_index(repodata, kept) == open_index(repodata)
+    for path in repodata:
+        assert open_index(path, kept) == open_index(path)
 
 
 def test_what_cannot_be_read_is_left_to_who_asks(kept, tmp_path):
-    broken = tmp_path / "repodata.json"
-    broken.write_text("{")
-    ahead.indexes(kept, [str(broken), str(tmp_path / "nowhere")]).wait()
-    assert not open_index(str(broken), kept).plain
+    broken = [tmp_path / "one.json", tmp_path / "two.json"]
+    for path in broken:
+        path.write_text("{" * repodata_index._WORTH_KEEPING)
+    ahead.make_indexes(kept, [*map(str, broken), str(tmp_path / "nowhere")])
+    for path in broken:
+        assert not open_index(str(path), kept).plain
 
 
 def test_nothing_is_started_for_nothing(kept, repodata, prefixes, monkeypatch):
@@ -120,12 +129,12 @@ def test_nothing_is_started_for_nothing(kept, repodata, prefixes, monkeypatch):
         conda_meta_folder.read_folder(prefix, kept)
     monkeypatch.setattr(ahead, "_started", lambda *_: pytest.fail("a process was started"))
 
-    def ask(kept, paths=(repodata,)):
-        ahead.indexes(kept, paths)
+    def ask(kept, paths=repodata):
+        ahead.make_indexes(kept, paths)
         ahead.environments(kept, folders)
 
     ask(NO_CACHE)
-    ask(kept, ())
+    ask(kept, repodata[:1])
     with monkeypatch.context() as one:
         one.setattr(ahead, "_processors", lambda: 1)
         ask(fresh)
@@ -141,6 +150,6 @@ def test_no_module_of_the_users_folder_is_imported(kept, repodata, tmp_path, mon
         (tmp_path / name).write_text(f"open({str(tmp_path / 'imported')!r}, 'w')\nraise SystemExit(1)\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    ahead.indexes(kept, [repodata]).wait()
+    ahead.Ahead("index", kept.folder, repodata[:1]).wait()
     assert not (tmp_path / "imported").exists()
     assert list((tmp_path / "cache" / "entries").iterdir())
