@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -30,8 +30,7 @@ _MAKERS = (sys.modules[__name__], conda_meta, channel_names, credentials, model)
 _Identity: TypeAlias = tuple[int, int, int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class RecordFile:
+class RecordFile(msgspec.Struct, frozen=True, gc=False):
     """One file of conda-meta: its record, or None and what is wrong; `owned` is the Python metadata that it lists."""
 
     name: str
@@ -60,20 +59,18 @@ def read_folder(prefix: str, kept: Cache) -> tuple[RecordFile, ...]:
     """Every `.json` in the conda-meta of a prefix, by name. Raises `OSError` where the folder cannot be listed."""
     folder = os.path.join(prefix, "conda-meta")
     now = time.time_ns()
-    with os.scandir(folder) as entries:
-        present = sorted([(entry.name, entry) for entry in entries if entry.name.endswith(".json")])
+    present = _present(folder)
     version, key = cache.made_by(*_MAKERS), os.path.realpath(folder)
     stored_names, stored_identities, stored = _stored(kept, version, key)
-    statuses = [_status(entry) for _, entry in present]
-    identities = [status and cache.identity(status) for status in statuses]
     names = [name for name, _ in present]
+    identities = [status and cache.identity(status) for _, status in present]
     if stored_names == names and stored_identities == identities:
         return tuple(stored)
     known = dict(zip(zip(stored_names, stored_identities, strict=True), stored, strict=True))
     found: list[RecordFile] = []
     to_keep: list[tuple[_Identity, RecordFile]] = []
     stays: _Identity | None
-    for name, status, identity in zip(names, statuses, identities, strict=True):
+    for (name, status), identity in zip(present, identities, strict=True):
         if identity is not None and (name, identity) in known:
             file, stays = known[name, identity], identity
         else:
@@ -89,6 +86,19 @@ def read_folder(prefix: str, kept: Cache) -> tuple[RecordFile, ...]:
 def is_kept(prefix: str, kept: Cache) -> bool:
     """Whether something was kept of a prefix; `read_folder` sees whether it is still true."""
     return kept.holds(_KIND, os.path.realpath(os.path.join(prefix, "conda-meta")))
+
+
+def _present(folder: str) -> list[tuple[str, os.stat_result | None]]:
+    """The files and their status, by name."""
+    # Looked up in an open folder a file costs three quarters of what it does by its whole path.
+    opened = os.open(folder, os.O_RDONLY) if os.scandir in os.supports_fd else None
+    try:
+        with os.scandir(folder if opened is None else opened) as entries:
+            found = [(entry.name, _status(entry)) for entry in entries if entry.name.endswith(".json")]
+    finally:
+        if opened is not None:
+            os.close(opened)
+    return sorted(found, key=itemgetter(0))
 
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
