@@ -19,7 +19,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--records", type=int, default=744_501)
     parser.add_argument("--environments", type=int, default=51)
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--growth", type=int, nargs="*", default=[10_000, 100_000, 744_501, 2_000_000])
     names = (*rows.PARTS, "equality")
     parser.add_argument(
@@ -27,7 +27,7 @@ def main() -> int:
     )
     parser.add_argument("--resume", action="store_true", help="leave out what is on the page already")
     parser.add_argument("--equal", type=int, metavar="N", help="compare the answers of so many environments only")
-    parser.add_argument("--processes", type=int, default=1, help="that compare answers at the same time")
+    parser.add_argument("--processes", type=int, default=2, help="that compare answers at the same time")
     parser.add_argument(
         "--folder", type=Path, default=Path.home() / ".cache" / "planner-bench", help="for what is made"
     )
