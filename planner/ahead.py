@@ -79,7 +79,7 @@ def read(folder: str, *prefixes: str) -> None:
 
 def _started(job: str, folder: str, paths: Sequence[str]) -> subprocess.Popen[bytes] | None:
     modules = [_TOP, *filter(None, sys.path)]
-    command = (sys.executable, "-I", "-S", "-c", _CODE.format(job), str(len(modules)), *modules, folder, *paths)
+    command = (sys.executable, "-I", "-S", "-B", "-c", _CODE.format(job), str(len(modules)), *modules, folder, *paths)
     nowhere = subprocess.DEVNULL
     try:
         return subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere)  # noqa: S603 -- python and this file
