@@ -202,6 +202,14 @@ def test_another_version_may_have_fewer_modules_or_unknown_ones(tmp_path):
     assert found.unlisted
 
 
+def test_nothing_is_made_of_modules_where_no_path_goes(tmp_path):
+    files = {"a": [f"{SITE}/a/__init__.py"], "b": [f"{SITE}/b.py"]}
+    names, found = gone(tmp_path, files, [changed("upgrade", record("a"), record("a", version="2.0"))])
+    assert names == set()
+    assert not {"before", "after"} & vars(found).keys()
+    assert set(found.before.by_name) == set(found.after.by_name) == {"a", "b"}
+
+
 def test_distutils_stays_where_setuptools_gives_it(tmp_path):
     files = {
         "python": ["lib/python3.11/os.py", "lib/python3.11/distutils/__init__.py"],

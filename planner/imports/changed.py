@@ -202,6 +202,8 @@ class Imports:
         """The extension modules that stay and do not load after the change, though they do now."""
         paths = {found.path for found in self._binaries.breaks if found.counts and found.certain}
         unfit = self._unfit_for_numpy()
+        if not paths and not unfit:
+            return
         for module in self._both.after.by_name.values():
             if module.compiled and (
                 module.path in paths

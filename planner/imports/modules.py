@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -71,17 +71,82 @@ class Modules:
         return top in self.tops or top in self.elsewhere or top in sys.builtin_module_names or top == "__future__"
 
 
-@dataclass(frozen=True, slots=True)
 class Both:
-    """The modules before and after. `gone` are the names that are there before and not after, each with its module.
+    """The modules before and after. Each table is made on first use: most changes take no module away, and need none.
 
     `unlisted`: packages come whose files are not known, and any name may be theirs.
     """
 
-    before: Modules
-    after: Modules
-    gone: Mapping[str, Module]
-    unlisted: bool
+    def __init__(
+        self,
+        environment: Environment,
+        paths: _Paths,
+        python: tuple[str | None, str | None],
+        elsewhere: tuple[frozenset[str], frozenset[str]],
+        *,
+        unlisted: bool,
+    ) -> None:
+        self._environment = environment
+        self._paths = paths
+        self._pythons = python
+        self._elsewhere = elsewhere
+        self._moves = _folder(python[0]) != _folder(python[1])
+        self.unlisted = unlisted
+
+    @cached_property
+    def before(self) -> Modules:
+        """Those that are there now."""
+        found = _named(self._paths.there, {}, self._pythons[0])
+        return _modules({**found, **self._beside}, self._elsewhere[0].union(*self._added.values()))
+
+    @cached_property
+    def after(self) -> Modules:
+        """Those that will be there."""
+        later, at_hand = self._paths.later, self._paths.at_hand
+        beside = {} if self._moves else self._beside
+        lasting = {os.path.basename(path) for path in later if path.endswith(".pth")}
+        if not self._moves:
+            lasting.update(os.path.basename(path) for path in self._added if path not in self._paths.there)
+        stays = (names for path, names in self._added.items() if os.path.basename(path) in lasting)
+        found = _named(later, at_hand, self._pythons[1], self._pythons[0])
+        return _modules({**found, **beside}, self._elsewhere[1].union(*stays))
+
+    @cached_property
+    def gone(self) -> Mapping[str, Module]:
+        """The names that are there before and not after, each with its module."""
+        # A path that stays keeps its name: in the folder of the old python, too, if it lies there.
+        lost = {path: owner for path, owner in self._paths.there.items() if path not in self._paths.later}
+        candidates = {**_named(lost, {}, self._pythons[0]), **(self._beside if self._moves else {})}
+        if not candidates:
+            return {}
+        after = self.after
+        gone = {
+            name: module
+            for name, module in candidates.items()
+            if name not in after.by_name and module.top not in after.elsewhere and not after.knows(name)
+        }
+        return gone if self._moves else _really(self._environment.prefix, gone, self._paths.removed)
+
+    @cached_property
+    def _beside(self) -> Mapping[str, Module]:
+        return dict(_editable(self._environment))
+
+    @cached_property
+    def _added(self) -> Mapping[str, frozenset[str]]:
+        return _added(self._environment, self._pythons[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Paths:
+    """Path to owner of what may be a module, before and after; the paths of packages that leave.
+
+    `at_hand` tells of paths that come where they can be read now, None where they cannot; all others lie where they are.
+    """
+
+    there: Mapping[str, str]
+    later: Mapping[str, str]
+    removed: frozenset[str]
+    at_hand: Mapping[str, str | None]
 
 
 def both(
@@ -100,41 +165,25 @@ def both(
     """
     there = _installed(environment, files, python[0])
     coming = {change.name: planned(change.name) for change in changes if change.action != "relink" and change.after}
-    removed = {
+    removed = frozenset(
         path
         for change in changes
         if change.before is not None and change.action != "relink" and coming.get(change.name, ()) is not None
         for path in files(change.before).paths
-    }
-    later = {path: owner for path, owner in there.items() if path not in removed}
-    moves = _folder(python[0]) != _folder(python[1])
-    if moves:
+    )
+    later = {path: owner for path, owner in there.items() if path not in removed} if removed else dict(there)
+    if _folder(python[0]) != _folder(python[1]):
         # What pip put there is out of sight; what conda owns and nobody lists anew is taken to come again.
         later = {path: owner for path, owner in later.items() if owner.startswith("conda:")}
         later.update(_of_pip(environment, python[1]))
-    at_hand: dict[str, str | None] = {path: path for path in later}
+    at_hand: dict[str, str | None] = {}
     for name, paths in coming.items():
         readable = sources(name) if paths else {}
         later.update((path, f"conda:{name}") for path in paths or ())
         at_hand.update((path, readable.get(path)) for path in paths or ())
-    beside = dict(_editable(environment))
-    added = _added(environment, python[0])
-    lasting = {os.path.basename(path) for path in later if path.endswith(".pth")}
-    if not moves:
-        lasting.update(os.path.basename(path) for path in added if path not in there)
-    stays = (names for path, names in added.items() if os.path.basename(path) in lasting)
-    before = _modules(
-        {**_named(there, {path: path for path in there}, python[0]), **beside}, elsewhere[0].union(*added.values())
+    return Both(
+        environment, _Paths(there, later, removed, at_hand), python, elsewhere, unlisted=None in coming.values()
     )
-    after = _modules(
-        {**_named(later, at_hand, python[1], python[0]), **({} if moves else beside)}, elsewhere[1].union(*stays)
-    )
-    gone = {
-        name: module
-        for name, module in before.by_name.items()
-        if name not in after.by_name and module.top not in after.elsewhere and not after.knows(name)
-    }
-    return Both(before, after, gone if moves else _really(environment.prefix, gone, removed), None in coming.values())
 
 
 def _installed(
@@ -160,7 +209,10 @@ def _folder(python: str | None) -> str:
 
 
 def _named(owners: Mapping[str, str], at_hand: Mapping[str, str | None], *pythons: str | None) -> dict[str, Module]:
-    """The modules among paths, for the first of `pythons`; what lies in the folder of the others counts as well."""
+    """The modules among paths, for the first of `pythons`; what lies in the folder of the others counts as well.
+
+    A path that is not in `at_hand` lies where it is.
+    """
     found: dict[str, Module] = {}
     for folder in dict.fromkeys(_folder(python) for python in reversed(pythons)):
         start = folder or "Lib/site-packages/"
@@ -170,7 +222,7 @@ def _named(owners: Mapping[str, str], at_hand: Mapping[str, str | None], *python
             below = path[len(start) :]
             for inner in _SEARCHED if folder else ():
                 below = below.removeprefix(inner)
-            module = _module(path, below, owner, at_hand[path])
+            module = _module(path, below, owner, at_hand.get(path, path))
             if module is not None:
                 found[module.name] = module
     return found
@@ -200,7 +252,7 @@ def _modules(found: Mapping[str, Module], elsewhere: frozenset[str]) -> Modules:
     return Modules(found, elsewhere, frozenset(module.top for module in found.values()))
 
 
-def _really(prefix: str, gone: Mapping[str, Module], removed: set[str]) -> dict[str, Module]:
+def _really(prefix: str, gone: Mapping[str, Module], removed: frozenset[str]) -> dict[str, Module]:
     """Those that leave no folder behind: a folder with anything in it is a package of that name, if an empty one.
 
     Bytecode does not count: installers take it away with its source.
