@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from planner.integrity import Integrity
     from planner.question import Question
-    from planner.situation import Situation
+    from planner.situation import Around, Situation
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ def audit(
 ) -> Audit:
     """Audit `question.env` as it is; specs and channels of the question do not count. Raises `InputError` and its kin."""
     report = progress or (lambda _text: None)
-    situation = read_present(question, report)
-    ctx = _context(situation, report)
+    situation, around = read_present(question, report)
+    ctx = _context(situation, around, report)
     report("judging what is there")
     found = _combined((finding for rule in rules for finding in rule.check(ctx)), present_findings(ctx))
     integrity = check_files(situation.target, deep=deep, also_hash=overlapping(ctx), progress=report)
@@ -64,7 +64,7 @@ def audit(
     return Audit(
         planner_version=__version__,
         created=question.created,
-        root=situation.installation.root,
+        root=situation.root,
         target=Target(target.name, target.prefix, target.python, len(target.records), len(target.pip_dists)),
         host=situation.host,
         deep=deep,
@@ -79,12 +79,12 @@ def audit(
     )
 
 
-def _context(situation: Situation, report: Callable[[str], None]) -> RuleContext:
+def _context(situation: Situation, around: Around, report: Callable[[str], None]) -> RuleContext:
     """A change of nothing."""
     target = situation.target
     files = lru_cache(maxsize=None)(partial(load.record_files, target.prefix))
     return RuleContext(
-        installation=situation.installation,
+        installation=around.installation,
         environment=target,
         is_base=situation.is_base,
         request=situation.request,
@@ -112,7 +112,7 @@ def _context(situation: Situation, report: Callable[[str], None]) -> RuleContext
             glibc=situation.host.virtual("__glibc"),
             this_machine=is_this_machine(situation.host),
         ),
-        surroundings=situation.surroundings,
+        surroundings=around.surroundings,
     )
 
 

@@ -45,17 +45,22 @@ def load_installation(
     *,
     asked: str | None = None,
     kept: Cache = NO_CACHE,
+    known: Iterable[Environment] = (),
 ) -> Installation:
     """Load every environment, base first, then by prefix. `on_progress` is told what is being read.
 
     Where one prefix is `asked` about, the others are loaded with as much as a neighbour's part needs: see
-    `load_environment`.
+    `load_environment`. What is `known` is not loaded again.
     """
     real_root = os.path.realpath(root)
     ordered = sorted(prefixes, key=lambda item: (os.path.realpath(item[1]) != real_root, item[1]))
+    loaded = {environment.prefix: environment for environment in known}
     environments = []
     others = ahead.environments(kept, [prefix for _, prefix in ordered])
     for number, (name, prefix) in enumerate(ordered, start=1):
+        if prefix in loaded:
+            environments.append(loaded[prefix])
+            continue
         if on_progress is not None:
             on_progress(f"reading environment {name} ({number} of {len(ordered)})")
         environments.append(load_environment(name, prefix, kept=kept, in_full=asked in {None, prefix}))

@@ -11,11 +11,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from planner import config, discover, load
-from planner.cache import open_cache
 from planner.config_files import expand_home
 from planner.errors import InputError
 from planner.host import native_subdir
-from planner.model import Environment, Installation, LoadProblem
+from planner.model import Environment, LoadProblem
 from planner.specs import written
 
 if TYPE_CHECKING:
@@ -46,22 +45,21 @@ def asked_by_file(question: Question, file: EnvironmentFile) -> Question:
 
 def not_yet_made(
     question: Question, file: EnvironmentFile, progress: Callable[[str], None]
-) -> tuple[Installation, Environment, config.Config]:
-    """The installation, the environment to be made in it, and the configuration. Raises `InputError` if it is there."""
+) -> tuple[str, tuple[tuple[str, str], ...], Environment, config.Config]:
+    """The root, the environments below it, the one to be made, and the configuration. Raises `InputError` if it is there.
+
+    Environments are given by name and prefix; there are none where nobody has made the installation either.
+    """
     root = _root(question, progress)
     there = os.path.isdir(os.path.join(root, "conda-meta"))
     settings = config.read_config(root, root, question.environ, question.home, question.tool)
-    prefixes = list(discover.environment_prefixes(root, settings.envs_dirs, question.home)) if there else []
+    prefixes = tuple(discover.environment_prefixes(root, settings.envs_dirs, question.home)) if there else ()
     name, prefix = _place(question, file, root)
     if os.path.isdir(os.path.join(prefix, "conda-meta")):
         raise InputError(
             f"--from {file.path}: the environment {name} is there already ({prefix}); give it another --name"
         )
     settings = config.read_config(root, prefix, question.environ, question.home, question.tool)
-    kept = open_cache(question.cache_dir, question.environ)
-    installation = (
-        load.load_installation(root, prefixes, progress, asked=prefix, kept=kept) if there else Installation(root, ())
-    )
     target = Environment(
         name,
         prefix,
@@ -69,7 +67,7 @@ def not_yet_made(
         problems=(*settings.problems, *_left_to_pip(file)),
         fingerprint=load.fingerprint((), ()),
     )
-    return installation, target, settings
+    return root, prefixes, target, settings
 
 
 def _root(question: Question, progress: Callable[[str], None]) -> str:

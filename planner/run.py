@@ -1,5 +1,7 @@
 """The main job as one readable function: load, solve twice, compare, judge, plan.
 
+The engine starts and solves beside all else: what only judging needs is read meanwhile.
+
 `what_if` reads the installation, the channels and the host, and returns a `Plan`. It writes nothing but the planner's
 own cache folder, runs nothing of the environments it looks at, and prints nothing: what a person sees is the
 renderers' business, progress goes to the function passed in.
@@ -31,9 +33,10 @@ from planner.question import Question
 from planner.reasons import explain_changes
 from planner.rule import RuleContext
 from planner.shared_paths import shared_paths
-from planner.situation import Situation, read_situations
+from planner.situation import Around, Situation, read_around, read_situations
 from planner.solve.asked import FIRST_WITH_LIBMAMBA, Asked
-from planner.solve.choose import choose_solver
+from planner.solve.beside import beside
+from planner.solve.choose import choose_solver, named_interpreter
 from planner.solve.simulate import simulate
 from planner.standing import standing_against
 from planner.torch_links import torch_link
@@ -44,9 +47,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from planner.model import Job, Migration, PackageChange, PackageRecord, PipDist, SolveOutcome, SolverInfo
+    from planner.model import (
+        Environment,
+        Job,
+        Migration,
+        PackageChange,
+        PackageRecord,
+        PipDist,
+        SolveOutcome,
+        SolverInfo,
+    )
     from planner.rule import Rule
     from planner.solve.base import Solver
+    from planner.solve.beside import Begin
 
 __all__ = ["Question", "what_if", "what_if_each"]
 
@@ -66,36 +79,61 @@ def what_if_each(
     Each plan is what `what_if` would answer. Raises as that does.
     """
     report = progress or (lambda _text: None)
-    solver: Solver | None = None
-    for question, situation in zip(questions, read_situations(questions, report), strict=True):
-        solver = solver or choose_solver(
-            question.solver,
-            report,
-            python=question.solver_python,
-            environ=question.environ,
-            base=situation.base,
-        )
-        yield _answered(question, situation, solver, rules, report)
+    around: Around | None = None
+    with beside() as begin:
+        chosen = _early(questions[0], begin, report)
+        for question, situation in zip(questions, read_situations(questions, report), strict=True):
+            chosen = chosen or begin(partial(_chosen, question, situation.base, report))
+            answers = _Answers(begin, situation, chosen, report)
+            around = around or read_around(question, situation, report)
+            yield _answered(question, situation, around, answers, rules, report)
+
+
+def _early(question: Question, begin: Begin, report: Callable[[str], None]) -> Callable[[], Solver] | None:
+    """The engine, where it can be told without anything that is read first; a process takes a while to start."""
+    named = named_interpreter(question.solver_python, question.environ)
+    return begin(partial(_chosen, question, None, report)) if named else None
+
+
+def _chosen(question: Question, base: Environment | None, report: Callable[[str], None]) -> Solver:
+    return choose_solver(question.solver, report, python=question.solver_python, environ=question.environ, base=base)
+
+
+class _Answers:
+    """The two answers of an engine, the second begun when the first is there. Each call waits, and raises what failed."""
+
+    def __init__(
+        self, begin: Begin, situation: Situation, chosen: Callable[[], Solver], report: Callable[[str], None]
+    ) -> None:
+        def would() -> SolveOutcome:
+            report(f"solving: what {situation.request.tool} would do")
+            return _what_would_happen(situation, chosen())
+
+        def should() -> tuple[Solution | None, Alternatives]:
+            self.would_happen()  # where that failed, this does
+            report("solving: a new environment beside the old one")
+            return _what_should_be_done(situation, chosen())
+
+        self.solver = chosen
+        self.would_happen = begin(would)
+        self.should_be_done = begin(should)
 
 
 def _answered(
     question: Question,
     situation: Situation,
-    solver: Solver,
+    around: Around,
+    answers: _Answers,
     rules: Sequence[Rule],
     report: Callable[[str], None],
 ) -> Plan:
-    report(f"solving: what {situation.request.tool} would do")
-    outcome = _what_would_happen(situation, solver)
-    report("solving: a new environment beside the old one")
-    new, elsewhere = _what_should_be_done(situation, solver)
-    report("judging what the change would break")
+    outcome = answers.would_happen()
     with work_folder(question.cache_dir) as work:
         sources = _sources(situation, question, work, report)
-        records = new.records if new else ()
-        plan = _judged(situation, solver, outcome, rules, sources, new=records, created=question.created)
-    migration = _migration(situation, new, question.name) if new else None
-    alternatives = _alternatives(situation, solver, outcome, elsewhere, report)
+        plan = _judged(situation, around, answers, rules, sources, created=question.created)
+    new, elsewhere = answers.should_be_done()
+    migration = _migration(situation, around, new, question.name) if new else None
+    alternatives = _alternatives(situation, answers.solver(), outcome, elsewhere, report)
     return replace(
         plan,
         recommendation=judge.recommendation(plan.verdict, migration is not None, plan.outcome),
@@ -180,16 +218,16 @@ def _sources(
 
 def _judged(
     situation: Situation,
-    solver: Solver,
-    outcome: SolveOutcome,
+    around: Around,
+    answers: _Answers,
     rules: Sequence[Rule],
     sources: Sources,
     *,
-    new: tuple[PackageRecord, ...],
     created: str,
 ) -> Plan:
-    """The plan but for what should be done instead; `new` are the packages of the new environment."""
+    """The plan but for what should be done instead."""
     target, request = situation.target, situation.request
+    outcome = answers.would_happen()
     after = outcome.records if isinstance(outcome, Solution) else None
     changes = _changes(situation, after)
     files = lru_cache(maxsize=None)(partial(load.record_files, target.prefix))
@@ -202,8 +240,12 @@ def _judged(
         glibc=situation.host.virtual("__glibc"),
         this_machine=is_this_machine(situation.host),
     )
+    binaries.read()
+    held = held_back(_asked(situation), after, partial(_candidates, situation)) if after is not None else ()
+    new, _ = answers.should_be_done()
+    sources.report("judging what the change would break")
     ctx = RuleContext(
-        installation=situation.installation,
+        installation=around.installation,
         environment=target,
         is_base=situation.is_base,
         request=request,
@@ -215,10 +257,10 @@ def _judged(
         shared=lru_cache(maxsize=None)(partial(shared_paths, target.prefix)),
         binaries=binaries,
         imports=Imports(
-            target, after, changes, files, binaries, situation.surroundings, look=sources.look, report=sources.report
+            target, after, changes, files, binaries, around.surroundings, look=sources.look, report=sources.report
         ),
-        surroundings=situation.surroundings,
-        new_environment=new,
+        surroundings=around.surroundings,
+        new_environment=new.records if new else (),
         torch_link=lru_cache(maxsize=None)(partial(torch_link if sources.look else _not_looked_at, target.prefix)),
         candidates=partial(_candidates, situation),
         configured_pins=situation.settings.pinned_packages,
@@ -229,11 +271,11 @@ def _judged(
         planner_version=__version__,
         created=created,
         fingerprint=fingerprint(situation),
-        root=situation.installation.root,
+        root=situation.root,
         target=Target(target.name, target.prefix, target.python, len(target.records), len(target.pip_dists)),
         request=request,
         host=situation.host,
-        solver=_solver_info(situation, solver),
+        solver=_solver_info(situation, answers.solver()),
         outcome="unsolvable" if after is None else "change" if changes else "no-change",
         verdict=judge.verdict(after is None, findings, not target.problems),
         recommendation="do-not-proceed",  # replaced once the second question is answered
@@ -242,8 +284,8 @@ def _judged(
         final_state=after or (),
         edges=edges,
         findings=findings,
-        held_back=held_back(_asked(situation), after, partial(_candidates, situation)) if after is not None else (),
-        environments=environment_reports(situation.installation, target, changes, findings, situation.surroundings),
+        held_back=held,
+        environments=environment_reports(around.installation, target, changes, findings, around.surroundings),
     )
 
 
@@ -354,16 +396,16 @@ def _solve_new(situation: Situation, solver: Solver, specs: tuple[str, ...]) -> 
     )
 
 
-def _migration(situation: Situation, solution: Solution, name: str | None) -> Migration:
+def _migration(situation: Situation, around: Around, solution: Solution, name: str | None) -> Migration:
     return migrate.plan_migration(
         environment=situation.target,
-        installation=situation.installation,
+        installation=around.installation,
         is_base=situation.is_base,
         request=situation.request,
         host=situation.host,
         solution=solution,
         name=name,
         planned_python=next((record.version for record in solution.records if record.name == "python"), None),
-        belongings=situation.belongings,
+        belongings=around.belongings,
         disk_bytes=archives.unpacked_bytes(solution.records, situation.settings.pkgs_dirs),
     )

@@ -1,13 +1,17 @@
-"""Everything that is read from outside before the first thought: installation, configuration, host, channels."""
+"""Everything that is read from outside before the first thought: environments, configuration, host, channels.
+
+It is read in two parts: what a question is put to an engine with, and what only judging looks at, which is much more and
+can be read while the engine works.
+"""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from planner import channels, config, discover, host, load
-from planner.belongings import NOTHING_ELSE, Belongings, read_belongings
+from planner.belongings import Belongings, read_belongings
 from planner.cache import open_cache
 from planner.credentials import masked
 from planner.environment_file import read_environment_file
@@ -17,7 +21,6 @@ from planner.model import Environment, Host, Installation, PackageRecord, Repoda
 from planner.not_yet_made import asked_by_file, not_yet_made
 from planner.reach.notes import Places
 from planner.reach.read import read_surroundings
-from planner.reference import Surroundings
 from planner.solve.asked import DEPS_MODIFIERS, NOT_IN_MAMBA, SOLVER_OPTIONS, UPDATE_MODIFIERS
 from planner.spec_merge import merged
 from planner.specs import is_package_file
@@ -28,42 +31,50 @@ if TYPE_CHECKING:
 
     from planner.environment_file import EnvironmentFile
     from planner.question import Question
+    from planner.reference import Surroundings
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """The inputs of one answer. `is_base` says that the target is the installation's root prefix.
+    """What an engine is asked with. `root` is the installation's root prefix and `base` the environment there, if any.
 
-    `channel_names` are the channels that specs name, each with the base URLs it stands for; `max_attempts` is conda's
-    own cap on its attempts, where the variable for it is set. `surroundings` is what refers to the environments.
+    `prefixes` are all environments by name and prefix. `channel_names` are the channels that specs name, each with the
+    base URLs it stands for; `max_attempts` is conda's own cap on its attempts, where the variable for it is set.
     `listed` are the packages of an explicit list, which are installed without a solve.
     """
 
-    installation: Installation
+    root: str
+    prefixes: tuple[tuple[str, str], ...]
+    base: Environment | None
     target: Environment
-    is_base: bool
     settings: config.Config
     host: Host
     request: Request
     repodata: tuple[Repodata, ...]
     channel_names: tuple[tuple[str, tuple[str, ...]], ...] = ()
     max_attempts: int | None = None
-    surroundings: Surroundings = field(default_factory=Surroundings)
-    belongings: Belongings = NOTHING_ELSE
     listed: tuple[PackageRecord, ...] | None = None
 
     @property
-    def base(self) -> Environment | None:
-        """The installation's root prefix, None where nothing was found there."""
-        root = self.installation.root
-        return next((item for item in self.installation.environments if item.prefix == root), None)
+    def is_base(self) -> bool:
+        """Whether the target is the installation's root prefix."""
+        return os.path.realpath(self.target.prefix) == os.path.realpath(self.root)
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What lies around the target: all environments, what refers to them from outside, and what else is the target's."""
+
+    installation: Installation
+    surroundings: Surroundings
+    belongings: Belongings
 
 
 def read_situations(questions: Sequence[Question], progress: Callable[[str], None]) -> Iterator[Situation]:
     """One situation for each of several questions, which differ in what should change and in nothing else.
 
-    What they share is read once: installation, configuration, host, surroundings, and each channel. Raises `InputError`
-    and its kin for what cannot be used; where it is a request, before anything is read.
+    What they share is read once: target, configuration, host, and each channel. Raises `InputError` and its kin for what
+    cannot be used; where it is a request, before anything is read.
     """
     question = questions[0]
     file = read_environment_file(question.from_file) if question.from_file else None
@@ -71,9 +82,8 @@ def read_situations(questions: Sequence[Question], progress: Callable[[str], Non
         question = asked_by_file(question, file)
         questions = (question,)
     requests = [check_request(item, progress) for item in questions]
-    places = _places(question)
-    found = not_yet_made(question, file, progress) if file is not None else _installed(question, progress)
-    present = _present(question, found, places, progress)
+    _places(question)
+    present = _present(question, file, progress)
     opened: dict[tuple[str, ...], tuple[Repodata, ...]] = {}
     for item, asked in zip(questions, requests, strict=True):
         searched = _channels(item, present.settings)
@@ -130,19 +140,33 @@ def _asked(
     )
 
 
-def read_present(question: Question, progress: Callable[[str], None]) -> Situation:
-    """Read what there is, whatever is asked: the situation without channels, with a request for nothing."""
-    places = _places(question)
-    return _present(question, _installed(question, progress), places, progress)
+def read_around(question: Question, situation: Situation, progress: Callable[[str], None]) -> Around:
+    """What lies around the target. Bad files are problems, never errors."""
+    installation = load.load_installation(
+        situation.root,
+        situation.prefixes,
+        progress,
+        asked=situation.target.prefix,
+        kept=open_cache(question.cache_dir, question.environ),
+        known=(situation.target, *([situation.base] if situation.base is not None else [])),
+    )
+    surroundings = read_surroundings(
+        installation.environments, situation.target, _places(question), situation.settings, progress
+    )
+    return Around(installation, surroundings, read_belongings(situation.target, surroundings.references))
 
 
-def _present(
-    question: Question,
-    found: tuple[Installation, Environment, config.Config],
-    places: Places,
-    progress: Callable[[str], None],
-) -> Situation:
-    installation, target, settings = found
+def read_present(question: Question, progress: Callable[[str], None]) -> tuple[Situation, Around]:
+    """Read what there is, whatever is asked: without channels, and with a request for nothing."""
+    _places(question)
+    situation = _present(question, None, progress)
+    return situation, read_around(question, situation, progress)
+
+
+def _present(question: Question, file: EnvironmentFile | None, progress: Callable[[str], None]) -> Situation:
+    root, prefixes, target, settings = (
+        _installed(question, progress) if file is None else not_yet_made(question, file, progress)
+    )
     machine = host.detect_host(
         question.subdir or settings.subdir or target.subdir,
         cuda=question.cuda,
@@ -151,18 +175,16 @@ def _present(
         host_file=question.host_file,
         environ=question.environ,
     )
-    surroundings = read_surroundings(installation.environments, target, places, settings, progress)
-    return Situation(
-        installation,
-        target,
-        os.path.realpath(target.prefix) == os.path.realpath(installation.root),
-        settings,
-        machine,
-        Request("install", (), question.tool),
-        (),
-        surroundings=surroundings,
-        belongings=read_belongings(target, surroundings.references),
-    )
+    base = target if target.prefix == root else _base(question, root, prefixes)
+    return Situation(root, prefixes, base, target, settings, machine, Request("install", (), question.tool), ())
+
+
+def _base(question: Question, root: str, prefixes: Iterable[tuple[str, str]]) -> Environment | None:
+    name = next((name for name, prefix in prefixes if prefix == root), None)
+    if name is None:
+        return None
+    kept = open_cache(question.cache_dir, question.environ)
+    return load.load_environment(name, root, kept=kept, in_full=False)
 
 
 def _places(question: Question) -> Places:
@@ -172,21 +194,25 @@ def _places(question: Question) -> Places:
     return Places(question.environ, question.home, question.system, question.scan)
 
 
-def _installed(question: Question, progress: Callable[[str], None]) -> tuple[Installation, Environment, config.Config]:
-    """The installation, the environment of it that is asked about, and the configuration for a change to that."""
+def _installed(
+    question: Question, progress: Callable[[str], None]
+) -> tuple[str, tuple[tuple[str, str], ...], Environment, config.Config]:
+    """The root, all environments, the one that is asked about, and the configuration for a change to that.
+
+    What could not be read of its configuration is a problem of the environment asked about.
+    """
     root = discover.find_root(question.root, question.environ, question.home)
     settings = config.read_config(root, root, question.environ, question.home, question.tool)
     name, prefix = discover.resolve_environment(root, question.env or "base", settings.envs_dirs, question.home)
     if prefix != root:
         settings = config.read_config(root, prefix, question.environ, question.home, question.tool)
     prefixes = list(discover.environment_prefixes(root, settings.envs_dirs, question.home))
-    if prefix not in {known for _, known in prefixes}:
+    name = next((known for known, place in prefixes if place == prefix), name)
+    if prefix not in {place for _, place in prefixes}:
         prefixes.append((name, prefix))
-    kept = open_cache(question.cache_dir, question.environ)
-    loaded = load.load_installation(root, prefixes, progress, asked=prefix, kept=kept)
-    installation = _with_problems(loaded, prefix, settings)
-    target = next(environment for environment in installation.environments if environment.prefix == prefix)
-    return installation, target, settings
+    progress(f"reading environment {name}")
+    target = load.load_environment(name, prefix, kept=open_cache(question.cache_dir, question.environ))
+    return root, tuple(prefixes), replace(target, problems=(*target.problems, *settings.problems)), settings
 
 
 def check_request(question: Question, progress: Callable[[str], None]) -> tuple[str, ...]:
@@ -268,19 +294,6 @@ def _max_attempts(question: Question) -> int | None:
     if not text.isdecimal() or int(text) < 1:
         raise InputError(f"CONDA_LIBMAMBA_SOLVER_MAX_ATTEMPTS={text!r}: conda takes a number from 1 up")
     return int(text)
-
-
-def _with_problems(installation: Installation, prefix: str, settings: config.Config) -> Installation:
-    """The installation, what could not be read of its configuration being a problem of the environment asked about."""
-    return replace(
-        installation,
-        environments=tuple(
-            replace(environment, problems=(*environment.problems, *settings.problems))
-            if environment.prefix == prefix
-            else environment
-            for environment in installation.environments
-        ),
-    )
 
 
 def _options(question: Question) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """`planner what-if ENV --each FILE`: every line's plan is what the line asked alone answers, and what is shared is read once."""
 
 import json
+import threading
 
 import pytest
 from click.testing import CliRunner
@@ -8,6 +9,7 @@ from click.testing import CliRunner
 import cli
 from planner import channels, load
 from planner.demo import unpack
+from planner.solve.worker_process import WorkerProcess
 
 
 @pytest.fixture
@@ -75,6 +77,29 @@ def test_a_line_answers_as_it_would_alone_and_what_is_shared_is_read_once(run, t
         assert plan | {"created": ""} == json.loads(one.stdout) | {"created": ""}
     assert done.exit_code == max(cli.VERDICT_CODES[plan["verdict"]] for plan in plans)
     assert done.exit_code >= max(one.exit_code for one in alone)
+
+
+def test_the_process_of_an_engine_starts_once_and_while_others_read(run, tmp_path, monkeypatch, libmamba_python):
+    started, read = [], []
+    begun = threading.Event()
+    start, load_one, open_all = WorkerProcess.__init__, load.load_environment, channels.open_channels
+
+    def starting(*args, **more):
+        started.append(args)
+        begun.set()
+        start(*args, **more)
+
+    def opening(*args, **more):
+        assert begun.wait(60)  # it needs nothing of what is read here
+        return open_all(*args, **more)
+
+    monkeypatch.setattr(WorkerProcess, "__init__", starting)
+    monkeypatch.setattr(channels, "open_channels", opening)
+    monkeypatch.setattr(load, "load_environment", lambda *args, **more: read.append(args[1]) or load_one(*args, **more))
+    done = run("--each", changes(tmp_path, LINES), "--no-files", "--solver-python", libmamba_python)
+    assert len(done.stdout.splitlines()) == 5
+    assert len(started) == 1
+    assert len(read) == len(set(read)) == 2
 
 
 def test_the_plans_go_to_a_file_and_the_exit_code_to_zero(run, tmp_path):

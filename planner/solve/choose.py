@@ -42,7 +42,7 @@ def choose_solver(
         if python:
             raise InputError("--solver-python names an interpreter with libmambapy, and --solver rattler uses none")
         return _rattler(f"--solver rattler; {_APPROXIMATE}", progress)
-    named = python or (environ or {}).get(VARIABLE)
+    named = named_interpreter(python, environ or {})
     if named:
         asked_by = "--solver-python" if python else VARIABLE
         return _worker(named, f"{_OURS}, under the interpreter that {asked_by} names", progress)
@@ -59,6 +59,11 @@ def choose_solver(
         )
     found = f"; {fault}" if fault else ""
     return _rattler(f"the engine that the planner brings along; {_APPROXIMATE}{found}{_offer(base, '; ')}", progress)
+
+
+def named_interpreter(python: str | None, environ: Mapping[str, str]) -> str | None:
+    """The interpreter that `--solver-python` or the variable names; then the choice depends on nothing else."""
+    return python or environ.get(VARIABLE)
 
 
 def _rattler(reason: str, progress: Callable[[str], None] | None) -> Solver:
