@@ -12,10 +12,8 @@ import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
-from planner.files import read_bytes
+from planner.files import path_of_url, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -129,7 +127,7 @@ def _sources(environment: Environment) -> Iterator[str]:
     for dist in environment.pip_dists:
         if dist.direct_url is not None and dist.direct_url.url.startswith("file:"):
             try:
-                path = url2pathname(urlsplit(dist.direct_url.url).path)
+                path = path_of_url(dist.direct_url.url)
             except ValueError:
                 continue
             if "\0" not in path and os.path.exists(path):

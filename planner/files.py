@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from urllib.parse import urlsplit
 
 LIMIT = 256 * 1024 * 1024  # bytes; the largest conda-meta record known has a tenth of this
 _CHUNK = 1 << 16  # bytes; what states no size, as in /proc, is read in pieces of this
@@ -60,6 +61,13 @@ def reason(error: OSError) -> str:
     if isinstance(error, _UnfitError):
         return str(error.strerror)
     return f"it cannot be read: {error.strerror or error}"
+
+
+def path_of_url(url: str) -> str:
+    """The path that a `file:` URL means on this system, whoever the URL says has it. Raises `ValueError`."""
+    from urllib.request import url2pathname  # at the top it would cost every start a client of HTTP
+
+    return url2pathname(urlsplit(url).path)
 
 
 def is_folder(path: str) -> bool | None:

@@ -123,3 +123,12 @@ def test_help_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], cwd=TOP, capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
     assert "what-if" in done.stdout
+
+
+def test_the_pipeline_imports_nothing_that_few_questions_need():
+    code = (
+        "import sys, cli, planner.run, planner.serialize, planner.progress, planner.render.view, rules\n"
+        "print(sorted({'torch','rattler','networkx','rich','jinja2','yaml','asyncio','http','ssl'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=TOP, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

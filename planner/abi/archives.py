@@ -7,20 +7,17 @@ run, and a copy that does not say it is the package asked for is passed over.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import msgspec
 
 from planner.abi.tree import takes_part
 from planner.conda_meta import stem
 from planner.credentials import masked
-from planner.files import read_bytes
+from planner.files import path_of_url, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -110,13 +107,18 @@ def open_archives(found: Sequence[tuple[PackageRecord, str]], work: Callable[[],
 
 def unpacked_bytes(records: Sequence[PackageRecord], pkgs_dirs: Sequence[str]) -> int | None:
     """What packages hold unpacked, as their own lists say: in a package cache or a local channel. None where one is neither."""
-    lists = [_cached_list(record, pkgs_dirs) for record in records]
-    packed = [
-        (record, path) for record, found in zip(records, lists, strict=True) if not found and (path := _local(record))
-    ]
-    if None in lists and len(packed) < lists.count(None):
-        return None  # before archives are opened for nothing
-    opened = asyncio.run(_lists([path for _, path in packed])) if packed else []
+    lists: list[_Paths] = []
+    packed: list[str] = []
+    for record in records:
+        found = _cached_list(record, pkgs_dirs)
+        path = _local(record) if found is None else None
+        if found is not None:
+            lists.append(found)
+        elif path is not None:
+            packed.append(path)
+        else:
+            return None  # before archives are opened for nothing
+    opened = _listed_all(packed) if packed else []
     sizes = [
         item.size_in_bytes
         for found in (*lists, *opened)
@@ -139,12 +141,13 @@ def _cached_list(record: PackageRecord, pkgs_dirs: Sequence[str]) -> _Paths | No
 
 
 def _local(record: PackageRecord) -> str | None:
-    parts = urlsplit(record.url)
-    path = url2pathname(parts.path) if parts.scheme == "file" else ""
+    path = path_of_url(record.url) if record.url.lower().startswith("file:") else ""
     return path if os.path.isfile(path) else None
 
 
-async def _lists(paths: Sequence[str]) -> list[_Paths | None]:
+def _listed_all(paths: Sequence[str]) -> list[_Paths | None]:
+    import asyncio
+
     from rattler.package_streaming import PackageArchive
 
     async def one(path: str) -> _Paths | None:
@@ -153,7 +156,10 @@ async def _lists(paths: Sequence[str]) -> list[_Paths | None]:
         except Exception:  # noqa: BLE001 -- as below
             return None
 
-    return list(await asyncio.gather(*map(one, paths)))
+    async def all_of_them() -> list[_Paths | None]:
+        return list(await asyncio.gather(*map(one, paths)))
+
+    return asyncio.run(all_of_them())
 
 
 def list_remote(records: Sequence[PackageRecord]) -> dict[str, Contents]:
@@ -169,6 +175,10 @@ def fetch(records: Sequence[PackageRecord], work: Callable[[], Path]) -> dict[st
 def _asked(
     questions: Sequence[tuple[str, Coroutine[None, None, Contents | None]]], timeout: float | None = None
 ) -> dict[str, Contents]:
+    if not questions:
+        return {}
+    import asyncio
+
     async def all_of_them() -> dict[str, Contents]:
         gate = asyncio.Semaphore(_AT_ONCE)
 
@@ -182,7 +192,7 @@ def _asked(
             task.cancel()
         return {tasks[task]: answer for task in done if (answer := task.result()) is not None}
 
-    return asyncio.run(all_of_them()) if questions else {}
+    return asyncio.run(all_of_them())
 
 
 async def _opened_archive(record: PackageRecord, path: str, work: Callable[[], Path]) -> Contents | None:

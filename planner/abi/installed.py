@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from planner.abi.tree import Entry, Tree, is_shared, takes_part
 from planner.dist_files import read_list
-from planner.files import read_bytes
+from planner.files import path_of_url, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,7 +67,7 @@ def _editable(prefix: str, dist: PipDist) -> Iterator[str]:
     direct = dist.direct_url
     if direct is None or not direct.editable or not direct.url.startswith("file:"):
         return
-    top = url2pathname(urlsplit(direct.url).path)
+    top = path_of_url(direct.url)
     if not os.path.isabs(top) or f"{top}/".startswith(f"{prefix}/"):
         return
     folders = [(top, 0)]

@@ -13,11 +13,9 @@ import sys
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from planner.abi.installed import pip_paths
-from planner.files import read_bytes
+from planner.files import path_of_url, read_bytes
 from planner.pip_after import seen_by
 from planner.versions import minor
 
@@ -286,7 +284,7 @@ def _source_folders(prefix: str, dist: PipDist) -> Iterator[str]:
     direct = dist.direct_url
     if direct is None or not direct.editable or not direct.url.startswith("file:"):
         return
-    top = url2pathname(urlsplit(direct.url).path)
+    top = path_of_url(direct.url)
     if os.path.isabs(top) and not f"{top}/".startswith(f"{prefix}/"):
         yield from (folder for folder in (os.path.join(top, "src"), top) if os.path.isdir(folder))
 
