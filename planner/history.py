@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from planner.errors import BadSpec
@@ -70,6 +71,7 @@ def _blocks(text: str) -> Iterator[dict[str, tuple[str, ...]]]:
     yield block
 
 
+@lru_cache(maxsize=4096)
 def _specs(text: str) -> tuple[str, ...] | None:
     """The specs of one line; None when the list cannot be read."""
     if text.startswith("["):

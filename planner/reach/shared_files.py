@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import cache
 from typing import TYPE_CHECKING
 
 from planner.reference import SharedFile
@@ -26,21 +27,31 @@ def finder(
 ) -> Callable[[PackageRecord], tuple[SharedFile, ...]]:
     """A function from an installed record of the target to its files that another environment has under the same path."""
     neighbours = [
-        (other, {item.dist_name for item in other.records}) for other in environments if other.prefix != target.prefix
+        (other.prefix, {item.dist_name for item in other.records})
+        for other in environments
+        if other.prefix != target.prefix
     ]
 
+    @cache
+    def holders(folder: str) -> frozenset[str]:
+        """The prefixes that have a folder of that path: most files of an environment lie in none that others have."""
+        above = os.path.dirname(folder)
+        there = holders(above) if above != folder else frozenset(prefix for prefix, _ in neighbours)
+        return frozenset(prefix for prefix in there if os.path.isdir(os.path.join(prefix, folder)))
+
     def shared(record: PackageRecord) -> tuple[SharedFile, ...]:
-        others = [other for other, builds in neighbours if record.dist_name not in builds]
+        others = [prefix for prefix, builds in neighbours if record.dist_name not in builds]
         found: list[SharedFile] = []
         for path in files(record).paths if others else ():
-            own = _status(os.path.join(target.prefix, path))
+            held = holders(os.path.dirname(path))
+            own = _status(os.path.join(target.prefix, path)) if held else None
             if own is None or own.st_nlink < 2 or len(found) >= _MOST:  # noqa: PLR2004 -- itself and another
                 continue
-            for other in others:
-                place = os.path.join(other.prefix, path)
-                status = _status(place)
+            for prefix in others:
+                place = os.path.join(prefix, path)
+                status = _status(place) if prefix in held else None
                 if status is not None and (status.st_dev, status.st_ino) == (own.st_dev, own.st_ino):
-                    found.append(SharedFile(path, place, other.prefix, own.st_nlink))
+                    found.append(SharedFile(path, place, prefix, own.st_nlink))
         return tuple(found)
 
     return shared
