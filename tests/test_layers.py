@@ -14,7 +14,7 @@ ALLOWED = {
     "networkx": {"planner/graph.py"},
     "psutil": {"planner/reach/processes.py"},
     "click": {"cli.py"},
-    "rich": {"planner/render/terminal.py", "planner/progress.py"},
+    "rich": {"planner/render/columns.py", "planner/progress.py"},
     "libmambapy": {"planner/solve/libmamba_worker.py"},
     "jinja2": {"planner/render/html.py"},
     "torch": {"planner/verify/probe.py"},
@@ -130,5 +130,11 @@ def test_the_pipeline_imports_nothing_that_few_questions_need():
         "import sys, cli, planner.run, planner.serialize, planner.progress, planner.render.view, rules\n"
         "print(sorted({'torch','rattler','networkx','rich','jinja2','yaml','asyncio','http','ssl'} & set(sys.modules)))"
     )
+    done = subprocess.run([sys.executable, "-c", code], cwd=TOP, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_report_for_the_screen_is_written_without_the_machinery_for_drawing():
+    code = "import sys, planner.render.terminal\nprint(sorted(name for name in sys.modules if name.startswith('rich.con')))"
     done = subprocess.run([sys.executable, "-c", code], cwd=TOP, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
