@@ -51,13 +51,13 @@ def read_history(text: str, installed: Collection[str]) -> History:
 
 def unreadable_lines(text: str) -> tuple[str, ...]:
     """The lines of a history that speak of specs, and whose list or whose specs cannot be read."""
-    return tuple(line for line in map(str.strip, text.splitlines()) if _is_unreadable(line))
+    return tuple(filter(_is_unreadable, _telling(text)))
 
 
 def _blocks(text: str) -> Iterator[dict[str, tuple[str, ...]]]:
     """One mapping for each command: kind of specs to specs. A second line of one kind replaces the first."""
     block: dict[str, tuple[str, ...]] = {}
-    for line in map(str.strip, text.splitlines()):
+    for line in _telling(text):
         if _HEAD.match(line):
             yield block
             block = {}
@@ -69,6 +69,11 @@ def _blocks(text: str) -> Iterator[dict[str, tuple[str, ...]]]:
             if specs:
                 block[kind] = specs
     yield block
+
+
+def _telling(text: str) -> Iterator[str]:
+    """The lines that may be a head or name specs: most of a history are those of packages."""
+    return (stripped for line in text.splitlines() if (stripped := line.strip()).startswith(("#", "=")))
 
 
 @lru_cache(maxsize=4096)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
+from operator import is_
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from planner.model import Migration, Plan, Verdict
@@ -92,18 +94,29 @@ def build_view(plan: Plan) -> ReportView:
 
 
 def _clipped(value: _T) -> _T:
-    """The same value with every long text cut; the explanation and the artifacts are measured where they are shown."""
+    """The same value with every long text cut; the explanation and the artifacts are measured where they are shown.
+
+    Most values have none: they are not made anew.
+    """
     if isinstance(value, str) and type(value) is str:
         return clip(value)  # type: ignore[return-value]  # str in, str out
     if isinstance(value, tuple):
-        return tuple(_clipped(item) for item in value)  # type: ignore[return-value]  # a tuple for a tuple
-    if is_dataclass(value) and not isinstance(value, type):
-        whole = {"explanation"} if isinstance(value, Plan) else {"artifacts"} if isinstance(value, Migration) else set()
-        changed: dict[str, Any] = {
-            field.name: _clipped(getattr(value, field.name)) for field in fields(value) if field.name not in whole
-        }
-        return replace(value, **changed)
-    return value
+        items = tuple(map(_clipped, value))
+        return value if all(map(is_, items, value)) else items  # type: ignore[return-value]  # a tuple for a tuple
+    changed: dict[str, Any] = {}
+    kind: type = type(value)
+    for name in _parts(kind):
+        part = getattr(value, name)
+        clipped = _clipped(part)
+        if clipped is not part:
+            changed[name] = clipped
+    return replace(value, **changed) if changed else value  # type: ignore[type-var]  # only dataclasses have parts
+
+
+@cache
+def _parts(kind: type) -> tuple[str, ...]:
+    whole = {"explanation"} if kind is Plan else {"artifacts"} if kind is Migration else set()
+    return tuple(field.name for field in fields(kind) if field.name not in whole) if is_dataclass(kind) else ()
 
 
 def _edges(plan: Plan) -> dict[str, Edge]:
