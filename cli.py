@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from planner.model import Plan
     from planner.render.blocks import ReportView
+    from planner.rule import Rule
     from planner.snapshot import Snapshot
 
 VERDICT_CODES = {"safe": 0, "review": 10, "unsafe": 20, "unsolvable": 30, "unknown": 40}
@@ -234,7 +235,7 @@ def what_if_command(root: str | None, /, **given: Any) -> None:
       planner what-if --from environment.yml --cuda 12.4
       planner what-if train --each changes.txt -o plans.jsonl
     """
-    from planner.run import Question
+    from planner.question import Question
 
     if given["env"] is None and given["from_file"] is None:
         raise click.UsageError("Missing argument 'ENV'.")
@@ -293,7 +294,7 @@ def demo_command(_root: str | None, /, **given: Any) -> None:
     import tempfile
 
     from planner import demo
-    from planner.run import Question
+    from planner.question import Question
 
     with tempfile.TemporaryDirectory(prefix="planner-demo-") as folder:
         bundled = demo.unpack(folder)
@@ -852,14 +853,19 @@ def _answer(
     from planner.progress import kind, progress
     from planner.run import what_if
     from planner.serialize import dumps
-    from rules import RULES
 
     with progress(sys.stderr, kind(sys.stderr, quiet=quiet, verbose=verbose)) as report:
-        plan = what_if(question, RULES, report)
+        plan = what_if(question, _rules, report)
     if save:
         _save(save, dumps(plan))
     _write(plan, form, output)
     sys.exit(0 if exit_zero else VERDICT_CODES[plan.verdict.value])
+
+
+def _rules() -> tuple[Rule, ...]:
+    from rules import RULES
+
+    return RULES
 
 
 def _answer_each(
@@ -878,7 +884,6 @@ def _answer_each(
     from planner.progress import kind, progress
     from planner.run import what_if_each
     from planner.serialize import line
-    from rules import RULES
 
     if form not in {"text", "json"}:
         raise InputError(f"--each answers with a plan a line, as JSON, which is no --format {form}")
@@ -890,7 +895,7 @@ def _answer_each(
     asked = read_each(path, question)
     lines, worst = [], 0
     with progress(sys.stderr, kind(sys.stderr, quiet=quiet, verbose=verbose)) as report:
-        plans = what_if_each([item for _, item in asked], RULES, report)
+        plans = what_if_each([item for _, item in asked], _rules, report)
         for where, _ in asked:
             report(where)
             try:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from planner import judge, load
 from planner.abi.binaries import Binaries, Sources
 from planner.abi.system import is_this_machine
+from planner.around import read_around
 from planner.integrity import check_files
 from planner.model import Finding, Host, LoadProblem, Severity, Target, Verdict
 from planner.present import overlapping, present_findings
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from planner.around import Around
     from planner.integrity import Integrity
     from planner.question import Question
-    from planner.situation import Around, Situation
+    from planner.situation import Situation
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ def audit(
 ) -> Audit:
     """Audit `question.env` as it is; specs and channels of the question do not count. Raises `InputError` and its kin."""
     report = progress or (lambda _text: None)
-    situation, around = read_present(question, report)
+    situation = read_present(question, report)
+    around = read_around(question, situation, report)
     ctx = _context(situation, around, report)
     report("judging what is there")
     found = _combined((finding for rule in rules for finding in rule.check(ctx)), present_findings(ctx))

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from planner.errors import BadSpec
 from planner.flavour import FRAMEWORKS, flavour
+from planner.model import Install, SolveRequest
 from planner.versions import check_spec, minor, spec_build, spec_is_bare, spec_name, spec_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from planner.model import Environment, PackageRecord, Request
+    from planner.model import ChannelPriority, Environment, Host, PackageRecord, Repodata, Request
 
 # What installers put into base beside conda itself, and the metapackage of the Anaconda distribution.
 _SEEDED = frozenset(
@@ -44,6 +45,25 @@ _SEEDED = frozenset(
 # Frameworks worth keeping on the GPU even where they came as a dependency of what was asked for.
 _KEPT_ON_GPU = frozenset({"jaxlib", "pytorch", "tensorflow"})
 _WANTS_CPU = frozenset({"cpuonly", "pytorch-cpu", "tensorflow-cpu"})
+
+
+def new_environment_request(
+    specs: Sequence[str],
+    repodata: tuple[Repodata, ...],
+    host: Host,
+    subdir: str,
+    channel_priority: ChannelPriority,
+) -> SolveRequest:
+    """The second question for an engine: these specs in an empty prefix. A failure is answered by asking for less."""
+    return SolveRequest(
+        installed=(),
+        jobs=tuple(Install(spec) for spec in specs),
+        repodata=repodata,
+        virtual_packages=host.virtual_packages,
+        subdir=subdir,
+        channel_priority=channel_priority,
+        explained=False,
+    )
 
 
 def new_environment_specs(environment: Environment, is_base: bool, request: Request) -> tuple[str, ...]:  # noqa: FBT001 -- the signature that the pipeline calls

@@ -36,7 +36,7 @@ def judge(
     whatever a rule raises.
     """
     cared_for = ctx.requested_names | FRAMEWORKS
-    found = (finding for rule in rules for finding in rule.check(ctx))
+    found = (finding for rule in sorted(rules, key=lambda rule: rule.late) for finding in rule.check(ctx))
     ordered = _once(sorted(found, key=lambda finding: _order(finding, cared_for)))
     edges: dict[tuple[str, ...], Edge] = {}
     for edge in (edge for finding in ordered for edge in finding.edges):

@@ -14,49 +14,20 @@ from typing import TYPE_CHECKING
 
 from planner import artifacts
 from planner.belongings import NOTHING_ELSE, Belongings
-from planner.carry import asked_for, new_environment_specs, stays_in_base
+from planner.carry import asked_for, new_environment_request, new_environment_specs, stays_in_base
 from planner.errors import InputError
 from planner.migration_steps import all_steps, cut_over, follow_up, modules, rollback
-from planner.model import Install, Migration, SolveRequest
+from planner.model import Migration
 from planner.move import Move, Tool, in_prefix, join
 from planner.pip_layer import one_line, pip_layer
 from planner.versions import compare, minor, spec_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from planner.model import (
-        ChannelPriority,
-        Environment,
-        Host,
-        Installation,
-        Repodata,
-        Request,
-        Solution,
-    )
+    from planner.model import Environment, Host, Installation, Request, Solution
 
 __all__ = ["new_environment_request", "new_environment_specs", "plan_migration"]
 
 _SHA256_SINCE = {"conda": "24.9.0", "mamba": "2.0.0"}  # before, `#sha256:` in a lock is an error
-
-
-def new_environment_request(
-    specs: Sequence[str],
-    repodata: tuple[Repodata, ...],
-    host: Host,
-    subdir: str,
-    channel_priority: ChannelPriority,
-) -> SolveRequest:
-    """The second question for an engine: these specs in an empty prefix. A failure is answered by asking for less."""
-    return SolveRequest(
-        installed=(),
-        jobs=tuple(Install(spec) for spec in specs),
-        repodata=repodata,
-        virtual_packages=host.virtual_packages,
-        subdir=subdir,
-        channel_priority=channel_priority,
-        explained=False,
-    )
 
 
 def plan_migration(

@@ -52,8 +52,8 @@ class RuleContext:
     `candidates` all builds of a name that the channels have. `configured_pins` are those of
     conda's configuration; the environment has its own. `cached` says whether an installed build lies in conda's package
     cache. `binaries` answers what links and what loads, read when first asked; None where there is nothing to ask, as
-    without a solution; `imports` does the same for what python finds. `surroundings` is what refers to the environments from outside, `new_environment` the packages
-    of the one that would be made instead, if there is one. `facts` is what is known of the field at large.
+    without a solution; `imports` does the same for what python finds. `surroundings` is what refers to the environments from outside, `new_environment` gives the
+    packages of the one that would be made instead, none if there is none. `facts` is what is known of the field at large.
     """
 
     installation: Installation
@@ -68,7 +68,7 @@ class RuleContext:
     binaries: Binaries | None = None
     imports: Imports | None = None
     surroundings: Surroundings = field(default_factory=Surroundings)
-    new_environment: tuple[PackageRecord, ...] = ()
+    new_environment: Callable[[], Sequence[PackageRecord]] = tuple
     shared: Callable[[PackageRecord, PipDist], tuple[SharedPath, ...]] = lambda _record, _dist: ()
     torch_link: Callable[[PipDist], TorchLink | None] = lambda _dist: None
     candidates: Callable[[str], Sequence[PackageRecord]] = lambda _name: ()
@@ -123,7 +123,10 @@ class RuleContext:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of the catalogue. Ids are permanent; `severity` is the default, which `check` may raise."""
+    """One rule of the catalogue. Ids are permanent; `severity` is the default, which `check` may raise.
+
+    A `late` one is checked after the others: it asks for what an engine may still be working on.
+    """
 
     id: str
     name: str
@@ -131,6 +134,7 @@ class Rule:
     severity: Severity
     check: Callable[[RuleContext], Iterable[Finding]]
     since: str = "0.1"
+    late: bool = False
 
     @property
     def page(self) -> str:

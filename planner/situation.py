@@ -1,7 +1,6 @@
-"""Everything that is read from outside before the first thought: environments, configuration, host, channels.
+"""Everything that is read from outside before an engine is asked: target, configuration, host, channels.
 
-It is read in two parts: what a question is put to an engine with, and what only judging looks at, which is much more and
-can be read while the engine works.
+What only judging looks at is `planner.around`'s: it is much more, and can be read while the engine works.
 """
 
 from __future__ import annotations
@@ -11,16 +10,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from planner import channels, config, discover, host, load
-from planner.belongings import Belongings, read_belongings
 from planner.cache import open_cache
 from planner.credentials import masked
 from planner.environment_file import read_environment_file
 from planner.errors import BadSpec, ChannelError, InputError
 from planner.explicit_list import listed_records
-from planner.model import Environment, Host, Installation, PackageRecord, Repodata, Request
+from planner.model import Environment, Host, PackageRecord, Repodata, Request
 from planner.not_yet_made import asked_by_file, not_yet_made
-from planner.reach.notes import Places
-from planner.reach.read import read_surroundings
 from planner.solve.asked import DEPS_MODIFIERS, NOT_IN_MAMBA, SOLVER_OPTIONS, UPDATE_MODIFIERS
 from planner.spec_merge import merged
 from planner.specs import is_package_file
@@ -31,7 +27,6 @@ if TYPE_CHECKING:
 
     from planner.environment_file import EnvironmentFile
     from planner.question import Question
-    from planner.reference import Surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +56,6 @@ class Situation:
         return os.path.realpath(self.target.prefix) == os.path.realpath(self.root)
 
 
-@dataclass(frozen=True, slots=True)
-class Around:
-    """What lies around the target: all environments, what refers to them from outside, and what else is the target's."""
-
-    installation: Installation
-    surroundings: Surroundings
-    belongings: Belongings
-
-
 def read_situations(questions: Sequence[Question], progress: Callable[[str], None]) -> Iterator[Situation]:
     """One situation for each of several questions, which differ in what should change and in nothing else.
 
@@ -82,7 +68,7 @@ def read_situations(questions: Sequence[Question], progress: Callable[[str], Non
         question = asked_by_file(question, file)
         questions = (question,)
     requests = [check_request(item, progress) for item in questions]
-    _places(question)
+    check_places(question)
     present = _present(question, file, progress)
     opened: dict[tuple[str, ...], tuple[Repodata, ...]] = {}
     for item, asked in zip(questions, requests, strict=True):
@@ -140,27 +126,10 @@ def _asked(
     )
 
 
-def read_around(question: Question, situation: Situation, progress: Callable[[str], None]) -> Around:
-    """What lies around the target. Bad files are problems, never errors."""
-    installation = load.load_installation(
-        situation.root,
-        situation.prefixes,
-        progress,
-        asked=situation.target.prefix,
-        kept=open_cache(question.cache_dir, question.environ),
-        known=(situation.target, *([situation.base] if situation.base is not None else [])),
-    )
-    surroundings = read_surroundings(
-        installation.environments, situation.target, _places(question), situation.settings, progress
-    )
-    return Around(installation, surroundings, read_belongings(situation.target, surroundings.references))
-
-
-def read_present(question: Question, progress: Callable[[str], None]) -> tuple[Situation, Around]:
+def read_present(question: Question, progress: Callable[[str], None]) -> Situation:
     """Read what there is, whatever is asked: without channels, and with a request for nothing."""
-    _places(question)
-    situation = _present(question, None, progress)
-    return situation, read_around(question, situation, progress)
+    check_places(question)
+    return _present(question, None, progress)
 
 
 def _present(question: Question, file: EnvironmentFile | None, progress: Callable[[str], None]) -> Situation:
@@ -187,11 +156,11 @@ def _base(question: Question, root: str, prefixes: Iterable[tuple[str, str]]) ->
     return load.load_environment(name, root, kept=kept, in_full=False)
 
 
-def _places(question: Question) -> Places:
+def check_places(question: Question) -> None:
+    """Raises `InputError` for a folder to look into that is none."""
     for folder in question.scan:
         if not os.path.isdir(folder):
             raise InputError(f"--scan {folder}: it is no folder that can be looked into")
-    return Places(question.environ, question.home, question.system, question.scan)
 
 
 def _installed(

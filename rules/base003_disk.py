@@ -54,7 +54,7 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
         return  # the change is for another machine: this one's room says nothing of it
     coming = [change.after for change in ctx.changes if change.after is not None and change.action != "relink"]
     yield from _finding(ctx, coming, disk.target, "the change", "host:disk")
-    yield from _finding(ctx, ctx.new_environment, disk.new, "the new environment of the migration", "host:disk-new")
+    yield from _finding(ctx, ctx.new_environment(), disk.new, "the new environment of the migration", "host:disk-new")
 
 
 def _finding(
@@ -95,4 +95,5 @@ RULE = Rule(
     title="There is not enough room for the change, or for the new environment",
     severity=Severity.BLOCK,
     check=check,
+    late=True,
 )

@@ -127,8 +127,18 @@ def test_help_imports_nothing_heavy():
 
 def test_the_pipeline_imports_nothing_that_few_questions_need():
     code = (
-        "import sys, cli, planner.run, planner.serialize, planner.progress, planner.render.view, rules\n"
+        "import sys, cli, planner.run, planner.judging, planner.around, planner.progress, planner.render.view, rules\n"
         "print(sorted({'torch','rattler','networkx','rich','jinja2','yaml','asyncio','http','ssl'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=TOP, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_what_no_engine_needs_is_imported_while_one_works():
+    code = (
+        "import sys, planner.run\n"
+        "late = ('rules', 'packaging', 'psutil', 'planner.abi', 'planner.imports', 'planner.reach', 'planner.judging')\n"
+        "print(sorted(name for name in sys.modules if name.startswith(late)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=TOP, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -150,10 +150,6 @@ class Binaries:
             glibc=self._glibc,
         )
 
-    def read(self) -> None:
-        """Read now what the first rule would have read: there may be something to wait for anyway."""
-        _ = self.links
-
     @cached_property
     def breaks(self) -> tuple[Break, ...]:
         """What does not load after the change."""

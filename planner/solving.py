@@ -1,0 +1,172 @@
+"""The two solves of a question: what the tool's own command would do, and a new environment beside the old one.
+
+They go on beside the reading and judging of all else (`planner.solve.beside`), so nothing is imported here that no
+engine needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from planner import channels
+from planner.carry import new_environment_request, new_environment_specs
+from planner.model import Alternative, Alternatives, Solution, SolveRequest, Unsolvable
+from planner.nearest import nearest_set
+from planner.solve.asked import Asked
+from planner.solve.choose import choose_solver, named_interpreter
+from planner.solve.simulate import simulate
+from planner.standing import standing_against
+from planner.versions import spec_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from planner.model import Environment, Job, PackageRecord, SolveOutcome
+    from planner.question import Question
+    from planner.situation import Situation
+    from planner.solve.base import Solver
+    from planner.solve.beside import Begin
+
+
+def engine_named(question: Question, begin: Begin, report: Callable[[str], None]) -> Callable[[], Solver] | None:
+    """The engine where the question names its interpreter: nothing has to be read for that, and a process takes a while."""
+    if named_interpreter(question.solver_python, question.environ) is None:
+        return None
+    return engine(question, None, begin, report)
+
+
+def engine(
+    question: Question, base: Environment | None, begin: Begin, report: Callable[[str], None]
+) -> Callable[[], Solver]:
+    """The engine, once it has started; the call raises what stands against it."""
+    return begin(
+        partial(
+            choose_solver,
+            question.solver,
+            report,
+            python=question.solver_python,
+            environ=question.environ,
+            base=base,
+        )
+    )
+
+
+class Answers:
+    """The two answers to one question, begun at once, one after the other. Each call waits, and raises what failed."""
+
+    def __init__(
+        self, begin: Begin, situation: Situation, solver: Callable[[], Solver], report: Callable[[str], None]
+    ) -> None:
+        def would() -> SolveOutcome:
+            report(f"solving: what {situation.request.tool} would do")
+            return _what_would_happen(situation, solver())
+
+        def should() -> tuple[Solution | None, Alternatives]:
+            self.would_happen()  # where that failed, this does
+            report("solving: a new environment beside the old one")
+            return _what_should_be_done(situation, solver())
+
+        self.solver = solver
+        self.would_happen = begin(would)
+        self.should_be_done = begin(should)
+
+    def new_environment(self) -> tuple[PackageRecord, ...]:
+        """The packages of the new environment; none where there is no such environment."""
+        solution, _ = self.should_be_done()
+        return solution.records if solution is not None else ()
+
+
+def asked_of(situation: Situation) -> Asked:
+    """What is asked for, as the simulated tool takes it."""
+    settings = situation.settings
+    return Asked(
+        environment=situation.target,
+        request=situation.request,
+        is_base=situation.is_base,
+        configured_pins=settings.pinned_packages,
+        aggressive_updates=settings.aggressive_update_packages,
+        auto_update_conda=settings.auto_update_conda,
+        max_attempts=situation.max_attempts,
+    )
+
+
+def candidates(situation: Situation, name: str) -> tuple[PackageRecord, ...]:
+    """Every build of a name that the channels have."""
+    return tuple(record for item in situation.repodata for record in channels.records_of(item, (name,)))
+
+
+def simulated(situation: Situation, solver: Solver, asked: Asked) -> SolveOutcome:
+    """What the tool would do about what is asked for."""
+    return simulate(
+        asked,
+        lambda now, jobs: solver.solve(_solve_request(situation, now, jobs)),
+        partial(candidates, situation),
+    )
+
+
+def _what_would_happen(situation: Situation, solver: Solver) -> SolveOutcome:
+    """The first question: the transaction that the tool itself would carry out."""
+    if situation.listed is not None:
+        return Solution(situation.listed)
+    asked = asked_of(situation)
+    outcome = simulated(situation, solver, asked)
+    if isinstance(outcome, Solution) or outcome.refused or outcome.against:
+        return outcome
+
+    def solve(jobs: tuple[Job, ...], installed: tuple[PackageRecord, ...]) -> SolveOutcome:
+        request = replace(_solve_request(situation, asked, jobs), installed=installed, explained=False)
+        return solver.solve(request)
+
+    against, pinned = standing_against(asked, solve)
+    return replace(outcome, against=against + pinned, pinned=pinned)
+
+
+def _what_should_be_done(situation: Situation, solver: Solver) -> tuple[Solution | None, Alternatives]:
+    """The second question: a new environment that keeps everything requested, or the nearest one that has a solution."""
+    if situation.listed is not None:
+        return Solution(situation.listed), Alternatives()
+    specs = new_environment_specs(situation.target, situation.is_base, situation.request)
+    outcome = _solve_new(situation, solver, specs)
+    if isinstance(outcome, Solution):
+        return outcome, Alternatives()
+    asked = tuple(spec for spec in specs if spec in situation.request.specs)
+    others = tuple(spec for spec in specs if spec not in asked)
+    found = nearest_set(asked, others, lambda some: isinstance(_solve_new(situation, solver, some), Solution))
+    outcome = _solve_new(situation, solver, found.kept) if found is not None else outcome
+    if found is None or isinstance(outcome, Unsolvable):
+        return None, Alternatives()
+    item = Alternative(
+        found.kept,
+        costs=tuple(sentence for _, sentence in found.lost),
+        lost=tuple(spec_name(spec) for spec, _ in found.lost),
+    )
+    return outcome, Alternatives(complete=False, items=(item,))
+
+
+def _solve_request(situation: Situation, asked: Asked, jobs: tuple[Job, ...]) -> SolveRequest:
+    request = asked.request
+    return SolveRequest(
+        installed=situation.target.records,
+        jobs=jobs,
+        repodata=situation.repodata,
+        virtual_packages=situation.host.virtual_packages,
+        subdir=situation.host.subdir,
+        channel_priority=request.channel_priority,
+        add_pip_as_python_dependency=situation.settings.add_pip_as_python_dependency,
+        # Only conda's own update never goes back.
+        allow_downgrade=request.tool == "mamba" or request.operation not in {"update", "update-all"},
+        force_reinstall="--force-reinstall" in request.options,
+        channel_alias=situation.settings.channel_alias,
+        channel_names=situation.channel_names,
+    )
+
+
+def _solve_new(situation: Situation, solver: Solver, specs: tuple[str, ...]) -> SolveOutcome:
+    """Whether and how these specs are to be had together; where they are not, nobody asks why."""
+    return solver.solve(
+        new_environment_request(
+            specs, situation.repodata, situation.host, situation.host.subdir, situation.request.channel_priority
+        )
+    )
