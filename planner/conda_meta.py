@@ -102,6 +102,17 @@ class _PathsData(msgspec.Struct):
     paths: list[_Path] | None = None
 
 
+class _Listed(msgspec.Struct):
+    """As `_Paths`, for the names alone: most records have them twice, and what is in `paths_data` may be left as it is."""
+
+    name: str
+    version: str
+    build: str
+    files: list[str] | None = None
+    paths_data: msgspec.Raw = msgspec.Raw(b"null")
+    link: Any = None
+
+
 class _Paths(msgspec.Struct):
     name: str
     version: str
@@ -113,6 +124,8 @@ class _Paths(msgspec.Struct):
 
 _RECORDS = msgspec.json.Decoder(_Record)
 _PATHS = msgspec.json.Decoder(_Paths)
+_LISTED = msgspec.json.Decoder(_Listed)
+_PATHS_DATA = msgspec.json.Decoder(_PathsData | None)
 _FINGERPRINTS = msgspec.json.Decoder(_Printed)
 
 
@@ -177,14 +190,19 @@ def paths(content: bytes, record: PackageRecord) -> RecordFiles | None:
     A record that names no file is known to have none only if an installer wrote it, which leaves a `link`. Raises
     `BadRecordError`.
     """
-    raw = _decoded(_PATHS, content)
+    raw = _decoded(_LISTED, content)
     if (raw.name, raw.version, raw.build) != (record.name, record.version, record.build):
         return None
-    listed = raw.paths_data.paths if raw.paths_data else None
     # `files` has the paths as they lie in the prefix; those of noarch packages in `paths_data` are the package's own.
-    names = raw.files or [item.path for item in listed or ()]
-    unique = {name.replace("\\", "/") for name in names} - {""}
+    names = raw.files or _own_paths(raw.paths_data)
+    unique = set(names) if b"\\" not in content else {name.replace("\\", "/") for name in names}
+    unique.discard("")
     return RecordFiles(tuple(sorted(unique)), known=bool(unique) or raw.link is not None)
+
+
+def _own_paths(paths_data: msgspec.Raw) -> list[str]:
+    found = _decoded(_PATHS_DATA, paths_data)
+    return [item.path for item in (found.paths if found else None) or ()]
 
 
 def hashes(content: bytes, record: PackageRecord) -> dict[str, str] | None:

@@ -16,7 +16,7 @@ from planner.abi import archives, fates
 from planner.abi.binaries import Binaries, Sources, work_folder
 from planner.abi.system import is_this_machine
 from planner.alternatives import MOST, nearest_requests
-from planner.diff import diff
+from planner.diff import diff, same_file
 from planner.explain import explain_unsolvable
 from planner.fingerprint import fingerprint
 from planner.held_back import held_back
@@ -117,7 +117,7 @@ def _judged(
         torch_link=lru_cache(maxsize=None)(partial(torch_link if sources.look else _not_looked_at, target.prefix)),
         candidates=partial(candidates, situation),
         configured_pins=situation.settings.pinned_packages,
-        cached=partial(is_cached, situation.settings.pkgs_dirs),
+        at_hand=partial(_at_hand, situation),
     )
     findings, edges = judge.judge(rules, ctx, reached=fates.edges(ctx))
     return Plan(
@@ -181,6 +181,14 @@ def _explanation(situation: Situation, outcome: SolveOutcome) -> str | None:
         return None
     history = frozenset(spec for _, spec in situation.target.history.specs)
     return explain_unsolvable(situation.request, outcome, history, partial(candidates, situation))
+
+
+def _at_hand(situation: Situation, record: PackageRecord) -> bool:
+    """Whether a build can be had again as that very file; most can, and then no other builds need to be looked at."""
+    if is_cached(situation.settings.pkgs_dirs, record):
+        return True
+    files = {record.fn or f"{record.dist_name}.conda"}
+    return any(same_file(record, item) for item in candidates(situation, record.name, files))
 
 
 def _not_looked_at(_prefix: str, _dist: PipDist) -> None:

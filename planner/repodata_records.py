@@ -63,12 +63,11 @@ def plain_records(
     stems: set[str] = set()
     for run in ordered:
         try:
-            decoded = _RECORDS.decode(b"{" + run.text + b"}")
+            part = run if files is None else run.only(files)
+            decoded = _RECORDS.decode(b"{" + part.text + b"}") if part is not None else {}
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
         for fn, record in decoded.items():
-            if files is not None and fn not in files:
-                continue
             ending = _FILE.fullmatch(fn)
             if ending is None or not _is_plain(record):
                 return None

@@ -50,8 +50,8 @@ class RuleContext:
     `files` gives the path list of an installed record of the target, `shared` the paths that it and one of pip's
     distributions both list, `torch_link` how such a distribution's objects are tied to torch (None: not known),
     `candidates` all builds of a name that the channels have. `configured_pins` are those of
-    conda's configuration; the environment has its own. `cached` says whether an installed build lies in conda's package
-    cache. `binaries` answers what links and what loads, read when first asked; None where there is nothing to ask, as
+    conda's configuration; the environment has its own. `at_hand` says whether an installed build lies in conda's package
+    cache, or in a channel under its own file name. `binaries` answers what links and what loads, read when first asked; None where there is nothing to ask, as
     without a solution; `imports` does the same for what python finds. `surroundings` is what refers to the environments from outside, `new_environment` gives the
     packages of the one that would be made instead, none if there is none. `facts` is what is known of the field at large.
     """
@@ -73,7 +73,7 @@ class RuleContext:
     torch_link: Callable[[PipDist], TorchLink | None] = lambda _dist: None
     candidates: Callable[[str], Sequence[PackageRecord]] = lambda _name: ()
     configured_pins: tuple[str, ...] = ()
-    cached: Callable[[PackageRecord], bool] = lambda _record: True
+    at_hand: Callable[[PackageRecord], bool] = lambda _record: True
     facts: Facts = field(default_factory=known_facts)
 
     @property

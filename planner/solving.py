@@ -21,7 +21,7 @@ from planner.standing import standing_against
 from planner.versions import spec_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from planner.model import Environment, Job, PackageRecord, SolveOutcome
     from planner.question import Question
@@ -92,9 +92,9 @@ def asked_of(situation: Situation) -> Asked:
     )
 
 
-def candidates(situation: Situation, name: str) -> tuple[PackageRecord, ...]:
-    """Every build of a name that the channels have."""
-    return tuple(record for item in situation.repodata for record in channels.records_of(item, (name,)))
+def candidates(situation: Situation, name: str, files: Collection[str] | None = None) -> tuple[PackageRecord, ...]:
+    """Every build of a name that the channels have; with `files`, those of these packages' files alone."""
+    return tuple(record for item in situation.repodata for record in channels.records_of(item, (name,), files))
 
 
 def simulated(situation: Situation, solver: Solver, asked: Asked) -> SolveOutcome:

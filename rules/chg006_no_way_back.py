@@ -79,7 +79,7 @@ def _counted(lost: int, taken: int) -> str:
 
 
 def _can_return(ctx: RuleContext, record: PackageRecord) -> bool:
-    return ctx.cached(record) or any(same_file(record, item) for item in ctx.candidates(record.name))
+    return ctx.at_hand(record) or any(same_file(record, item) for item in ctx.candidates(record.name))
 
 
 def _asked(ctx: RuleContext, record: PackageRecord) -> bool:

@@ -402,20 +402,20 @@ def test_chg007_is_about_what_was_asked_for():
 
 def test_chg006_a_build_in_the_cache_or_in_a_channel_can_return():
     old, new = pkg("numpy", "1.26.4", sha256="a" * 64), pkg("numpy", "2.1.0")
-    ctx = replace(situation([PY, old], [PY, new]), cached=lambda _record: False)
+    ctx = replace(situation([PY, old], [PY, new]), at_hand=lambda _record: False)
     ctx = replace(ctx, request=replace(ctx.request, channels=(old.channel,)))
     found = only("CHG006", ctx)
     assert (found.severity.value, found.status, found.subject) == ("warn", "certain", "env:work")
     assert found.message.startswith("the package that the change takes away could not be put back: neither in")
     assert fired("CHG006", replace(ctx, candidates=lambda _name: (old, new))) == []
-    assert fired("CHG006", replace(ctx, cached=lambda _record: True)) == []
+    assert fired("CHG006", replace(ctx, at_hand=lambda _record: True)) == []
     other = replace(old, sha256="b" * 64)
     assert len(fired("CHG006", replace(ctx, candidates=lambda _name: (other,)))) == 1
 
 
 def test_chg006_without_the_channel_nothing_is_certain():
     old, new = pkg("numpy", "1.26.4"), pkg("numpy", "2.1.0")
-    ctx = replace(situation([PY, old], [PY, new]), cached=lambda _record: False)
+    ctx = replace(situation([PY, old], [PY, new]), at_hand=lambda _record: False)
     assert short(fired("CHG006", ctx)) == [("env:work", "note", "unverified", None)]
 
 

@@ -14,10 +14,8 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from planner.abi.installed import pip_paths
 from planner.files import path_of_url, read_bytes
-from planner.pip_after import seen_by
-from planner.versions import minor
+from planner.imports.paths import Paths, folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 _NAME = re.compile(
     r"^([A-Za-z_]\w*)(?:(\.py)|(?:\.(?:cpython-\d+[a-z]*(?:-[^.]+)?|abi3t?|pypy[^.]*|cp\d+[^.]*))?\.(?:so|pyd))$"
 )
-_ENDINGS = (".py", ".so", ".pyd", ".pth")
 _PYTHON = "conda:python"
 _SEARCHED = ("lib-dynload/", "site-packages/")  # below the folder of a python that is searched itself
 _DISTUTILS = "distutils-precedence.pth"  # by which setuptools lets its own copy be found under that name
@@ -78,7 +75,7 @@ class Both:
     def __init__(
         self,
         environment: Environment,
-        paths: _Paths,
+        paths: Paths,
         python: tuple[str | None, str | None],
         elsewhere: tuple[frozenset[str], frozenset[str]],
         *,
@@ -88,7 +85,7 @@ class Both:
         self._paths = paths
         self._pythons = python
         self._elsewhere = elsewhere
-        self._moves = _folder(python[0]) != _folder(python[1])
+        self._moves = paths.moves
         self.unlisted = unlisted
 
     @cached_property
@@ -113,8 +110,7 @@ class Both:
     def gone(self) -> Mapping[str, Module]:
         """The names that are there before and not after, each with its module."""
         # A path that stays keeps its name: in the folder of the old python, too, if it lies there.
-        lost = {path: owner for path, owner in self._paths.there.items() if path not in self._paths.later}
-        candidates = {**_named(lost, {}, self._pythons[0]), **(self._beside if self._moves else {})}
+        candidates = {**_named(self._paths.lost, {}, self._pythons[0]), **(self._beside if self._moves else {})}
         if not candidates:
             return {}
         after = self.after
@@ -134,19 +130,6 @@ class Both:
         return _added(self._environment, self._pythons[0])
 
 
-@dataclass(frozen=True, slots=True)
-class _Paths:
-    """Path to owner of what may be a module, before and after; the paths of packages that leave.
-
-    `at_hand` tells of paths that come where they can be read now, None where they cannot; all others lie where they are.
-    """
-
-    there: Mapping[str, str]
-    later: Mapping[str, str]
-    removed: frozenset[str]
-    at_hand: Mapping[str, str | None]
-
-
 def both(
     environment: Environment,
     changes: tuple[PackageChange, ...],
@@ -161,7 +144,6 @@ def both(
     `planned` gives the paths that a package will own, None where they are not known, and `sources` where those of python
     can be read now. `python` is the version before and after, `elsewhere` what the user site brings, before and after.
     """
-    there = _installed(environment, files, python[0])
     coming = {change.name: planned(change.name) for change in changes if change.action != "relink" and change.after}
     removed = frozenset(
         path
@@ -169,41 +151,8 @@ def both(
         if change.before is not None and change.action != "relink" and coming.get(change.name, ()) is not None
         for path in files(change.before).paths
     )
-    later = {path: owner for path, owner in there.items() if path not in removed} if removed else dict(there)
-    if _folder(python[0]) != _folder(python[1]):
-        # What pip put there is out of sight; what conda owns and nobody lists anew is taken to come again.
-        later = {path: owner for path, owner in later.items() if owner.startswith("conda:")}
-        later.update(_of_pip(environment, python[1]))
-    at_hand: dict[str, str | None] = {}
-    for name, paths in coming.items():
-        readable = sources(name) if paths else {}
-        later.update((path, f"conda:{name}") for path in paths or ())
-        at_hand.update((path, readable.get(path)) for path in paths or ())
-    return Both(
-        environment, _Paths(there, later, removed, at_hand), python, elsewhere, unlisted=None in coming.values()
-    )
-
-
-def _installed(
-    environment: Environment, files: Callable[[PackageRecord], RecordFiles], python: str | None
-) -> dict[str, str]:
-    """Path to owner of what may be a module. Where conda and pip list the same path, pip wrote it last."""
-    owners: dict[str, str] = {}
-    for record in environment.records:
-        subject = f"conda:{record.name}"
-        owners.update((path, subject) for path in files(record).paths if path.endswith(_ENDINGS))
-    owners.update(_of_pip(environment, python))
-    return owners
-
-
-def _of_pip(environment: Environment, python: str | None) -> Iterator[tuple[str, str]]:
-    for dist in seen_by(environment.pip_dists, python):
-        subject = f"pip:{dist.name}"
-        yield from ((path, subject) for path in pip_paths(environment.prefix, dist) if path.endswith(_ENDINGS))
-
-
-def _folder(python: str | None) -> str:
-    return f"lib/python{minor(python)}/" if python else ""
+    paths = Paths(environment, files, coming, removed, sources, python)
+    return Both(environment, paths, python, elsewhere, unlisted=None in coming.values())
 
 
 def _named(owners: Mapping[str, str], at_hand: Mapping[str, str | None], *pythons: str | None) -> dict[str, Module]:
@@ -212,7 +161,7 @@ def _named(owners: Mapping[str, str], at_hand: Mapping[str, str | None], *python
     A path that is not in `at_hand` lies where it is.
     """
     found: dict[str, Module] = {}
-    for folder in dict.fromkeys(_folder(python) for python in reversed(pythons)):
+    for folder in dict.fromkeys(folder_of(python) for python in reversed(pythons)):
         start = folder or "Lib/site-packages/"
         for path, owner in owners.items():
             if not path.startswith(start):
@@ -307,7 +256,7 @@ def _sources(top: str) -> Iterator[str]:
 
 def _added(environment: Environment, python: str | None) -> dict[str, frozenset[str]]:
     """The top-level names that each `.pth` file of the environment adds: those in its folders, and what it makes by code."""
-    folder = f"{_folder(python)}site-packages" if python else "Lib/site-packages"
+    folder = f"{folder_of(python)}site-packages" if python else "Lib/site-packages"
     site = os.path.join(environment.prefix, folder)
     found = {}
     for name in _listed(site):

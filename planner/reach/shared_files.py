@@ -35,15 +35,15 @@ def finder(
     @cache
     def holders(folder: str) -> frozenset[str]:
         """The prefixes that have a folder of that path: most files of an environment lie in none that others have."""
-        above = os.path.dirname(folder)
-        there = holders(above) if above != folder else frozenset(prefix for prefix, _ in neighbours)
+        above = folder.rpartition("/")[0]
+        there = holders(above) if folder else frozenset(prefix for prefix, _ in neighbours)
         return frozenset(prefix for prefix in there if os.path.isdir(os.path.join(prefix, folder)))
 
     def shared(record: PackageRecord) -> tuple[SharedFile, ...]:
         others = [prefix for prefix, builds in neighbours if record.dist_name not in builds]
         found: list[SharedFile] = []
         for path in files(record).paths if others else ():
-            held = holders(os.path.dirname(path))
+            held = holders(path.rpartition("/")[0])
             own = _status(os.path.join(target.prefix, path)) if held else None
             if own is None or own.st_nlink < 2 or len(found) >= _MOST:  # noqa: PLR2004 -- itself and another
                 continue
