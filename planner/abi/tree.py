@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SYSTEM = "host:libraries"  # the owner of what lies outside the prefix
 _LINKS = 40  # as many symlinks in a row as the kernel follows
 _SHARED = re.compile(r"\.so(?:\.|$)")
-_PROGRAM = re.compile(r"(?:^|/)(?:bin|sbin|libexec)/[^/]+$")
+_PROGRAMS = frozenset({"bin", "sbin", "libexec"})  # the folders that they lie in
 _PYTHON_FOLDER = re.compile(r"(^|/)(?:python|pypy)\d+\.\d+t?(/|$)")
 _MODULE_TAG = re.compile(r"\.(?:cpython-\d+[a-z]*(?:-[^./]+)?|abi3t?|pypy\d+[^./]*)\.so$")
 _NUMBERED = re.compile(r"\.so(?:\.[0-9]+)+$|-[0-9.]+\.so$")
@@ -100,12 +100,13 @@ class Tree:
 
 def takes_part(path: str) -> bool:
     """Whether a file of this name may be a shared object or a program."""
-    return is_shared(path) or bool(_PROGRAM.search(path))
+    return is_shared(path) or path.rpartition("/")[0].rpartition("/")[2] in _PROGRAMS
 
 
 def is_shared(path: str) -> bool:
     """Whether a file of this name may be a shared object."""
-    return bool(_SHARED.search(posixpath.basename(path)))
+    # Most paths have nothing like it, and are told by a plain search.
+    return ".so" in path and bool(_SHARED.search(posixpath.basename(path)))
 
 
 def kin(path: str) -> str:

@@ -73,7 +73,6 @@ class _Reached:
     names: frozenset[str]
     cuts: tuple[tuple[_Cut, ...], ...]
     needs: frozenset[str]
-    made: tuple[Repodata, ...]
 
 
 class Closure:
@@ -87,14 +86,19 @@ class Closure:
         self._made_from: tuple[Repodata, ...] = ()
         self._linked: tuple[Repodata, ...] | None = None
         self._reached: _Reached | None = None
+        self._whole_reach: tuple[Repodata, ...] | None = None
         self._pruned: dict[prune.AskedOfPython, tuple[Repodata, ...] | None] = {}
         self._left: dict[tuple[frozenset[str], frozenset[PackageRecord]], tuple[Repodata, ...] | None] = {}
 
     def reduce(self, request: SolveRequest) -> SolveRequest:
         """The same request on copies of its repodata that hold what it can reach."""
         reached = self._reach(request)
-        made = self._links(request.repodata) if reached is None else reached.made
-        return replace(request, repodata=made)
+        if reached is None:
+            return replace(request, repodata=self._links(request.repodata))
+        if self._whole_reach is None:
+            runs = [[cut.run for cut in cuts] for cuts in reached.cuts]
+            self._whole_reach = self._written(request.repodata, runs)
+        return replace(request, repodata=self._whole_reach)
 
     def prune(self, request: SolveRequest) -> SolveRequest | None:
         """The request on what it can reach without the builds for other pythons; None where it leaves python a choice."""
@@ -125,14 +129,15 @@ class Closure:
                 return None
             known = self._reached.names if self._reached is not None else frozenset()
             self._forget()
-            self._reached = self._read(request.repodata, indexes, names | known)
+            self._reached = self._read(indexes, names | known)
         return self._reached
 
     def _forget(self) -> None:
+        self._whole_reach = None
         self._pruned.clear()
         self._left.clear()
 
-    def _read(self, repodata: Sequence[Repodata], indexes: Sequence[RepodataIndex], names: frozenset[str]) -> _Reached:
+    def _read(self, indexes: Sequence[RepodataIndex], names: frozenset[str]) -> _Reached:
         cuts: list[list[_Cut]] = [[] for _ in indexes]
         needs: set[str] = set()
         seen: set[str] = set()
@@ -149,9 +154,8 @@ class Closure:
             lines -= needs
             needs |= lines
             waiting = {name for line in lines if (name := _name_in(line))} - seen
-        made = self._written(repodata, [[cut.run for cut in found] for found in cuts])
         # Every name that was looked for is covered, there or not.
-        return _Reached(frozenset(seen), tuple(map(tuple, cuts)), frozenset(needs), made)
+        return _Reached(frozenset(seen), tuple(map(tuple, cuts)), frozenset(needs))
 
     def _without(
         self,
