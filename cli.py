@@ -6,6 +6,7 @@ imports what it needs. The report goes to stdout, progress and errors to stderr.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
@@ -71,8 +72,9 @@ def main(ctx: click.Context, root: str | None) -> None:
       planner apply plan.json
       planner verify train
     """
-    # What a run reads lives as long as the run: looking through all of it for garbage at each step finds none.
+    # What a run reads lives as long as the run: looking through all of it for garbage finds none, on the way or at the end.
     gc.set_threshold(_COLLECTED_EVERY, 50, 50)
+    atexit.register(gc.freeze)
     ctx.obj = root
 
 
