@@ -12,6 +12,7 @@ from planner import load
 from planner.belongings import Belongings, read_belongings
 from planner.cache import open_cache
 from planner.model import Installation  # noqa: TC001 -- a field's type
+from planner.path_lists import PathLists
 from planner.reach.notes import Places
 from planner.reach.read import read_surroundings
 from planner.reference import Surroundings  # noqa: TC001 -- as above
@@ -25,23 +26,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What lies around the target: all environments, what refers to them from outside, and what else is the target's."""
+    """What lies around the target: all environments, what refers to them from outside, and what else is the target's.
+
+    `files` are the path lists of the target's records, read when asked for.
+    """
 
     installation: Installation
     surroundings: Surroundings
     belongings: Belongings
+    files: PathLists
 
 
 def read_around(question: Question, situation: Situation, progress: Callable[[str], None]) -> Around:
     """What lies around the target. Bad files are problems, never errors."""
+    kept = open_cache(question.cache_dir, question.environ)
     installation = load.load_installation(
         situation.root,
         situation.prefixes,
         progress,
         asked=situation.target.prefix,
-        kept=open_cache(question.cache_dir, question.environ),
+        kept=kept,
         known=(situation.target, *([situation.base] if situation.base is not None else [])),
     )
     places = Places(question.environ, question.home, question.system, question.scan)
-    surroundings = read_surroundings(installation.environments, situation.target, places, situation.settings, progress)
-    return Around(installation, surroundings, read_belongings(situation.target, surroundings.references))
+    files = PathLists(situation.target.prefix, kept)
+    surroundings = read_surroundings(
+        installation.environments, situation.target, places, situation.settings, progress, files
+    )
+    return Around(installation, surroundings, read_belongings(situation.target, surroundings.references), files)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from planner import judge, load
+from planner import judge
 from planner.abi.binaries import Binaries, Sources
 from planner.abi.system import is_this_machine
 from planner.around import read_around
@@ -85,7 +85,7 @@ def audit(
 def _context(situation: Situation, around: Around, report: Callable[[str], None]) -> RuleContext:
     """A change of nothing."""
     target = situation.target
-    files = lru_cache(maxsize=None)(partial(load.record_files, target.prefix))
+    files = around.files
     return RuleContext(
         installation=around.installation,
         environment=target,

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from planner import judge, load, migrate
+from planner import judge, migrate
 from planner.abi import archives, fates
 from planner.abi.binaries import Binaries, Sources, work_folder
 from planner.abi.system import is_this_machine
@@ -86,7 +86,7 @@ def _judged(
     outcome = answers.would_happen()
     after = outcome.records if isinstance(outcome, Solution) else None
     changes = _changes(situation, after)
-    files = lru_cache(maxsize=None)(partial(load.record_files, target.prefix))
+    files = around.files
     binaries = Binaries(
         target,
         after,
@@ -120,6 +120,7 @@ def _judged(
         at_hand=partial(_at_hand, situation),
     )
     findings, edges = judge.judge(rules, ctx, reached=fates.edges(ctx))
+    files.keep()
     return Plan(
         planner_version=__version__,
         created=created,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from planner.config import Config
-    from planner.model import Environment
+    from planner.model import Environment, PackageRecord, RecordFiles
 
 _CACHE_LINK_FOLDERS = ("bin", "lib")
 
@@ -35,10 +35,12 @@ def read_surroundings(
     places: Places,
     config: Config,
     progress: Callable[[str], None],
+    files: Callable[[PackageRecord], RecordFiles] | None = None,
 ) -> Surroundings:
     """All that refers to one of the environments, and what lies around the target. Bad files are problems, never errors.
 
-    `config` tells where environments and packages are kept, and whether activation stacks.
+    `config` tells where environments and packages are kept, and whether activation stacks; `files` gives the path list
+    of a record of the target.
     """
     progress("looking for what refers to the environments from outside")
     pairs = [(environment.name, environment.prefix) for environment in environments]
@@ -67,7 +69,7 @@ def read_surroundings(
         ),
         disk=disk(target.prefix, config.pkgs_dirs, config.envs_dirs),
         shared=shared_files.finder(
-            target, environments, lru_cache(maxsize=None)(partial(load.record_files, target.prefix))
+            target, environments, files or lru_cache(maxsize=None)(partial(load.record_files, target.prefix))
         ),
     )
 
