@@ -188,3 +188,20 @@ def test_edges_that_are_only_reached_come_last_and_never_twice():
         ("E1", "conda:a", "broken"),
         ("E2", "conda:b", "intact"),
     ]
+
+
+def test_a_late_rule_is_checked_last_and_stands_where_its_findings_belong():
+    checked = []
+
+    def check(finding):
+        checked.append(finding.rule)
+        yield finding
+
+    findings = [found("BASE003", "host:disk"), found("GPU001", "conda:pytorch"), found("PIP001", "pip:numpy")]
+    rules = [
+        Rule(item.rule, "test", "A test", BLOCK, lambda _ctx, item=item: check(item), late=item.rule == "BASE003")
+        for item in findings
+    ]
+    judged, _ = judge(rules, context())
+    assert checked == ["GPU001", "PIP001", "BASE003"]
+    assert judged == judge([replace(rule, late=False) for rule in rules], context())[0]
