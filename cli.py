@@ -351,7 +351,7 @@ def show_command(plan_file: str, result: str | None, files: str | None, form: st
     from planner.render.view import build_view
     from planner.verify.result import load_result
 
-    view = build_view(plan)
+    view = build_view(plan, pictures=form == "html")
     first = section(load_result(result), plan)
     _put(_as_text(replace(view, sections=(first, *view.sections)), form, output), output)
 
@@ -947,7 +947,7 @@ def _rendered(plan: Plan, form: str, output: str | None) -> str:
         return junit.render(plan)
     from planner.render.view import build_view
 
-    return _as_text(build_view(plan), form, output)
+    return _as_text(build_view(plan, pictures=form == "html"), form, output)
 
 
 def _as_text(view: ReportView, form: str, output: str | None) -> str:

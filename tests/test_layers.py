@@ -145,6 +145,10 @@ def test_what_no_engine_needs_is_imported_while_one_works():
 
 
 def test_a_report_for_the_screen_is_written_without_the_machinery_for_drawing():
-    code = "import sys, planner.render.terminal\nprint(sorted(name for name in sys.modules if name.startswith('rich.con')))"
+    code = (
+        "import sys, planner.render.terminal, planner.render.view\n"
+        "late = ('rich.con', 'rich.table', 'planner.render.figures', 'planner.render.drawings')\n"
+        "print(sorted(name for name in sys.modules if name.startswith(late)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=TOP, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

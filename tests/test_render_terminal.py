@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from planner.render import terminal
+from planner.render import markdown, terminal
 from planner.render.blocks import Bullets, Commands, Facts, Form, Heading, Lines, Paragraph, ReportView, Section, Table
 from planner.render.escape import visible
 from planner.render.view import build_view
@@ -188,3 +188,10 @@ def test_there_is_room_to_sign():
 def test_long_lists_say_how_many_are_left():
     lines = body(Bullets(tuple(f"l{number}" for number in range(30))))
     assert lines[-2:] == ["  - l23", "... and 6 more like these: --format markdown or json has them all"]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_pictures_make_no_difference_where_none_is_shown(name):
+    with_them, without = build_view(ALL[name]), build_view(ALL[name], pictures=False)
+    assert terminal.render(without, width=80, colour=False) == terminal.render(with_them, width=80, colour=False)
+    assert markdown.render(without) == markdown.render(with_them)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.artifacts import LEFT_OUT
-from planner.render import figures, words
+from planner.render import words
 from planner.render.blocks import Bullets, Commands, Facts, Heading, Paragraph, Section
 from planner.render.escape import clip, visible
 from planner.render.groups import plural
@@ -45,14 +45,14 @@ def _left_out(migration: Migration) -> str:
     return f" {LEFT_OUT}{clip(lost)}." if lost else ""
 
 
-def section(plan: Plan) -> Section:
+def section(plan: Plan, *, pictures: bool) -> Section:
     """The way to get what was asked for, or why there is none."""
     blocks: list[Block] = [Paragraph(recommendation(plan))]
     blocks.extend(_alternatives(plan))
     if plan.migration is None:
         blocks.append(Paragraph("There is no migration plan: no new environment that could be migrated to was found."))
     else:
-        blocks.extend(_migration(plan.migration, plan.host.subdir))
+        blocks.extend(_migration(plan.migration, plan.host.subdir, pictures=pictures))
     return Section("migration", "How to get what was asked for", tuple(blocks))
 
 
@@ -79,7 +79,7 @@ def _alternative(item: Alternative) -> str:
     return ". ".join(parts)
 
 
-def _migration(migration: Migration, subdir: str) -> list[Block]:
+def _migration(migration: Migration, subdir: str, *, pictures: bool) -> list[Block]:
     size = None if migration.disk_bytes is None else _size(migration.disk_bytes)
     disk = f"{size}, the pip layer apart" if size else _NOT_KNOWN
     download = _size(migration.download_bytes)
@@ -90,10 +90,13 @@ def _migration(migration: Migration, subdir: str) -> list[Block]:
                 ("Download", download),
                 ("Disk", disk),
             )
-        ),
-        figures.sizes(migration, {"download": download, "disk": size or "not known"}),
-        figures.timeline(migration),
+        )
     ]
+    if pictures:
+        from planner.render import figures
+
+        blocks.append(figures.sizes(migration, {"download": download, "disk": size or "not known"}))
+        blocks.append(figures.timeline(migration))
     blocks.extend(_steps(migration.steps, subdir, "Step"))
     if migration.artifacts:
         files = tuple(f"{name} ({plural(_line_count(text), 'line')})" for name, text in sorted(migration.artifacts))

@@ -15,7 +15,7 @@ from operator import is_
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from planner.model import Migration, Plan, Verdict
-from planner.render import figures, groups, steps, words
+from planner.render import groups, steps, words
 from planner.render.blocks import (
     Bullets,
     Commands,
@@ -66,8 +66,11 @@ _LINKED_AGAIN = 4  # from so many on they are told in one sentence
 _WHY = 6  # groups of findings that the verdict names before it points to the section below
 
 
-def build_view(plan: Plan) -> ReportView:
-    """The report of a plan. Pure; texts longer than `escape.LIMIT` are cut, and say so."""
+def build_view(plan: Plan, *, pictures: bool = True) -> ReportView:
+    """The report of a plan. Pure; texts longer than `escape.LIMIT` are cut, and say so.
+
+    Without `pictures` it has none, for renderings that can show none: what they show is in the words as well.
+    """
     plan = _clipped(plan)
     current = [finding for finding in plan.findings if not finding.pre_existing]
     certain = groups.group(finding for finding in current if finding.status == "certain")
@@ -75,11 +78,11 @@ def build_view(plan: Plan) -> ReportView:
     sections = [
         _why(plan, certain, unverified),
         _asked(plan),
-        _breaks(plan, certain, unverified),
-        _changes(plan),
+        _breaks(plan, certain, unverified, pictures=pictures),
+        _changes(plan, pictures=pictures),
         _untouched(plan),
         _unknown(plan, unverified),
-        steps.section(plan),
+        steps.section(plan, pictures=pictures),
         _before(plan),
         _sign_off(plan),
         _made(plan),
@@ -154,10 +157,16 @@ def _asked(plan: Plan) -> Section:
     return Section("asked", "What was asked", (Facts(tuple(pairs)),))
 
 
-def _breaks(plan: Plan, certain: Sequence[groups.Group], unverified: Sequence[groups.Group]) -> Section:
+def _breaks(
+    plan: Plan, certain: Sequence[groups.Group], unverified: Sequence[groups.Group], *, pictures: bool
+) -> Section:
     edges = _edges(plan)
-    radius = figures.blast_radius(plan, certain, unverified, edges)
-    blocks: list[Block] = [] if radius is None else [radius]
+    blocks: list[Block] = []
+    if pictures:
+        from planner.render import figures
+
+        radius = figures.blast_radius(plan, certain, unverified, edges)
+        blocks += [] if radius is None else [radius]
     if any(group.first.basis == "request" for group in certain):
         blocks.append(Paragraph(words.request_basis(plan)))
     for group in certain:
@@ -176,7 +185,7 @@ def _breaks(plan: Plan, certain: Sequence[groups.Group], unverified: Sequence[gr
     return Section("breaks", "What breaks, and what to watch", tuple(blocks))
 
 
-def _changes(plan: Plan) -> Section:
+def _changes(plan: Plan, *, pictures: bool) -> Section:
     heading = "What changes, and why"
     if plan.outcome == "unsolvable":
         return Section("changes", heading, (Paragraph("Nothing: a request without a solution changes nothing."),))
@@ -198,9 +207,11 @@ def _changes(plan: Plan) -> Section:
     if again:
         names = ", ".join(f"{change.name} {_version(change)}" for change in again)
         blocks.append(Paragraph(f"{len(again)} more of the same build, {again[0].reason}: {names}."))
-    picture = figures.versions(plan, ordered)
-    if picture is not None:
-        blocks.insert(1, picture)
+    if pictures:
+        from planner.render import figures
+
+        picture = figures.versions(plan, ordered)
+        blocks[1:1] = [] if picture is None else [picture]
     return Section("changes", heading, (*blocks, *_held_back(plan)))
 
 
