@@ -73,7 +73,7 @@ def main(ctx: click.Context, root: str | None) -> None:
       planner verify train
     """
     # What a run reads lives as long as the run: looking through all of it for garbage finds none, on the way or at the end.
-    gc.set_threshold(_COLLECTED_EVERY, 50, 50)
+    gc.set_threshold(_COLLECTED_EVERY, 10, 10)
     atexit.register(gc.freeze)
     ctx.obj = root
 

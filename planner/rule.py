@@ -49,11 +49,12 @@ class RuleContext:
     forces (`3.10`); None when neither is known or there is no python.
     `files` gives the path list of an installed record of the target, `shared` the paths that it and one of pip's
     distributions both list, `torch_link` how such a distribution's objects are tied to torch (None: not known),
-    `candidates` all builds of a name that the channels have. `configured_pins` are those of
-    conda's configuration; the environment has its own. `at_hand` says whether an installed build lies in conda's package
-    cache, or in a channel under its own file name. `binaries` answers what links and what loads, read when first asked; None where there is nothing to ask, as
-    without a solution; `imports` does the same for what python finds. `surroundings` is what refers to the environments from outside, `new_environment` gives the
-    packages of the one that would be made instead, none if there is none. `facts` is what is known of the field at large.
+    `candidates` all builds of a name that the channels have. `configured_pins` are those of conda's configuration; the
+    environment has its own. `at_hand` says whether an installed build lies in conda's package cache, or in a channel
+    under its own file name. `binaries` answers what links and what loads, read when first asked; None where there is
+    nothing to ask, as without a solution; `imports` does the same for what python finds. `surroundings` is what refers
+    to the environments from outside, `new_environment` gives the packages of the one that would be made instead, none if
+    there is none. `facts` is what is known of the field at large.
     """
 
     installation: Installation
