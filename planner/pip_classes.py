@@ -9,9 +9,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion
-
 if TYPE_CHECKING:
     from planner.model import PipDist
 
@@ -84,6 +81,9 @@ def accepts(requires_python: str | None, planned: str) -> bool | None:
     """Whether Requires-Python admits a python; None for one that cannot be read. X.Y alone is some release of it."""
     if not requires_python:
         return True
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.version import InvalidVersion
+
     release = planned if planned.count(".") > 1 else f"{planned}.99"
     try:
         return SpecifierSet(requires_python).contains(release, prereleases=True)

@@ -2,7 +2,8 @@
 
 Requirements are read with `packaging`, their markers for the environment's own python and platform; extras are left
 aside, since nobody records which were asked for. Where conda owns a distribution, its record stands for it. What conda
-packages need of each other is in their own metadata, so of theirs only needs that pip alone meets are told.
+packages need of each other is in their own metadata, so of theirs only needs that pip alone meets are told. `packaging` is
+imported on first use: many environments have nothing of pip's.
 """
 
 from __future__ import annotations
@@ -11,16 +12,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging.markers import InvalidMarker, UndefinedComparison, UndefinedEnvironmentName
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
-
 from planner.dist_metadata import normalise
 from planner.versions import minor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
 
     from planner.model import Environment, PipDist
 
@@ -76,6 +75,8 @@ def needs(environment: Environment) -> Iterator[Need]:
 
 def requires(dist: PipDist, name: str) -> tuple[str, SpecifierSet] | None:
     """What a distribution requires of another (normalised name), whatever the marker: its text and the versions."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
     for line in dist.requires_dist:
         try:
             requirement = Requirement(line)
@@ -87,6 +88,8 @@ def requires(dist: PipDist, name: str) -> tuple[str, SpecifierSet] | None:
 
 
 def _of_dists(dist: PipDist, providers: dict[str, list[PipDist]], environment: Environment) -> Iterator[Need]:
+    from packaging.requirements import InvalidRequirement, Requirement
+
     consumer = subject(dist)
     for line in dist.requires_dist:
         try:
@@ -117,6 +120,8 @@ def _without_dist(consumer: str, name: str, text: str, environment: Environment)
 
 
 def _of_python(dist: PipDist, environment: Environment) -> Iterator[Need]:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
     consumer = f"pip:{dist.name}"
     python = environment.python
     if dist.requires_python:
@@ -151,6 +156,9 @@ def _applies(requirement: Requirement, dist: PipDist, environment: Environment) 
     """Whether a requirement's marker holds here; one that cannot be judged is taken to hold."""
     if requirement.marker is None:
         return True
+    from packaging.markers import InvalidMarker, UndefinedComparison, UndefinedEnvironmentName
+    from packaging.version import InvalidVersion
+
     try:
         return requirement.marker.evaluate(_marker_environment(dist, environment))
     except (InvalidMarker, InvalidVersion, UndefinedComparison, UndefinedEnvironmentName):
@@ -182,6 +190,8 @@ def _marker_environment(dist: PipDist, environment: Environment) -> dict[str, st
 
 
 def _meets(specifier: SpecifierSet, version: str) -> bool | None:
+    from packaging.version import InvalidVersion, Version
+
     try:
         return specifier.contains(Version(version), prereleases=True)
     except InvalidVersion:

@@ -128,7 +128,7 @@ def test_help_imports_nothing_heavy():
 def test_the_pipeline_imports_nothing_that_few_questions_need():
     code = (
         "import sys, cli, planner.run, planner.judging, planner.around, planner.progress, planner.render.view, rules\n"
-        "print(sorted({'torch','rattler','networkx','rich','jinja2','yaml','asyncio','http','ssl'} & set(sys.modules)))"
+        "print(sorted({'torch','rattler','networkx','rich','jinja2','yaml','packaging','asyncio','http','ssl'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=TOP, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
