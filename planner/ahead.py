@@ -32,11 +32,18 @@ _CODE = "import sys; n = int(sys.argv[1]) + 2; sys.path[:] = sys.argv[2:n]; from
 
 
 class Ahead:
-    """A process that is ahead of this one; none where there is nothing to do or no processor to spare."""
+    """A process that is ahead of this one; none where there is nothing to do, no processor to spare, or nothing is kept."""
 
-    def __init__(self, job: str, folder: str | None, paths: Sequence[str]) -> None:
-        self._process = _started(job, folder, paths) if folder and paths and _processors() > 1 else None
+    def __init__(self, job: str, kept: Cache, paths: Sequence[str]) -> None:
+        # What a process finds out and cannot keep would be found out twice.
+        useful = bool(paths) and _processors() > 1 and kept.put("ahead", "1", "may be written", b"")
+        self._process = _started(job, kept.folder, paths) if useful and kept.folder else None
         self.close = weakref.finalize(self, _end, self._process)
+
+    @property
+    def runs(self) -> bool:
+        """Whether there is one."""
+        return self._process is not None
 
     def wait(self) -> None:
         """Until it is done, or has failed."""
@@ -49,18 +56,19 @@ class Ahead:
 def make_indexes(kept: Cache, paths: Iterable[str]) -> None:
     """Make the indexes of large files that the cache lacks: of the smallest here, of the others in a process meanwhile."""
     lacking = sorted((size, path) for path in dict.fromkeys(paths) if (size := _size_without_index(path, kept)))
-    if len(lacking) > 1 and kept.folder:
+    if len(lacking) > 1:
         smallest, *others = [path for _, path in lacking]
-        process = Ahead("index", kept.folder, others[::-1])
-        with contextlib.suppress(OSError):  # that it cannot be read is said by who wants it
-            open_index(smallest, kept)
+        process = Ahead("index", kept, others[::-1])
+        if process.runs:
+            with contextlib.suppress(OSError):  # that it cannot be read is said by who wants it
+                open_index(smallest, kept)
         process.wait()
 
 
 def environments(kept: Cache, prefixes: Iterable[str]) -> Ahead:
     """The conda-meta of prefixes of which the cache has nothing, the last one first."""
     new = [prefix for prefix in prefixes if not is_kept(prefix, kept)]
-    return Ahead("read", kept.folder, new[::-1] if len(new) >= _MANY else ())
+    return Ahead("read", kept, new[::-1] if len(new) >= _MANY else ())
 
 
 def index(folder: str, *paths: str) -> None:

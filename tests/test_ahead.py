@@ -103,7 +103,7 @@ def test_a_process_leaves_what_somebody_else_has_read(kept, prefixes, monkeypatc
 @pytest.mark.parametrize("after", [0, 0.05, 0.15])
 def test_a_process_that_is_killed_changes_no_answer(kept, prefixes, repodata, after):
     folders = [prefix for _, prefix in prefixes]
-    processes = [ahead.Ahead("index", kept.folder, repodata), ahead.environments(kept, folders)]
+    processes = [ahead.Ahead("index", kept, repodata), ahead.environments(kept, folders)]
     time.sleep(after)
     for process in processes:
         process._process.kill()
@@ -122,18 +122,21 @@ def test_what_cannot_be_read_is_left_to_who_asks(kept, tmp_path):
         assert not open_index(str(path), kept).plain
 
 
-def test_nothing_is_started_for_nothing(kept, repodata, prefixes, monkeypatch):
+def test_nothing_is_started_for_nothing(kept, repodata, prefixes, tmp_path, monkeypatch):
     folders = [prefix for _, prefix in prefixes]
     fresh = Cache(os.path.join(str(kept.folder), "other"))
     for prefix in folders:
         conda_meta_folder.read_folder(prefix, kept)
     monkeypatch.setattr(ahead, "_started", lambda *_: pytest.fail("a process was started"))
+    monkeypatch.setattr(ahead, "open_index", lambda *_: pytest.fail("an index was made that nobody keeps"))
 
     def ask(kept, paths=repodata):
         ahead.make_indexes(kept, paths)
         ahead.environments(kept, folders)
 
     ask(NO_CACHE)
+    (tmp_path / "file").write_text("where the folder should be")
+    ask(Cache(str(tmp_path / "file")))
     ask(kept, repodata[:1])
     with monkeypatch.context() as one:
         one.setattr(ahead, "_processors", lambda: 1)
@@ -150,6 +153,6 @@ def test_no_module_of_the_users_folder_is_imported(kept, repodata, tmp_path, mon
         (tmp_path / name).write_text(f"open({str(tmp_path / 'imported')!r}, 'w')\nraise SystemExit(1)\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    ahead.Ahead("index", kept.folder, repodata[:1]).wait()
+    ahead.Ahead("index", kept, repodata[:1]).wait()
     assert not (tmp_path / "imported").exists()
     assert list((tmp_path / "cache" / "entries").iterdir())
