@@ -95,18 +95,29 @@ def elf(listed: str) -> Callable[[], int]:
 
 
 def pyelftools(listed: str) -> Callable[[], int]:
-    """The same facts by pyelftools."""
+    """The same facts by pyelftools: a list of names, versions, flags and the interpreter of each object."""
     from elftools.elf.elffile import ELFFile
+
+    names = {"DT_NEEDED": "needed", "DT_SONAME": "soname", "DT_RPATH": "rpath", "DT_RUNPATH": "runpath"}
+    flags = {"DT_FLAGS", "DT_FLAGS_1", "DT_BIND_NOW"}
 
     def facts(path: str) -> list[object]:
         with open(path, "rb") as file:
             elf = ELFFile(file)
-            dynamic, needs = elf.get_section_by_name(".dynamic"), elf.get_section_by_name(".gnu.version_r")
-            names = {"DT_NEEDED": "needed", "DT_SONAME": "soname", "DT_RPATH": "rpath", "DT_RUNPATH": "runpath"}
-            tags = dynamic.iter_tags() if dynamic else ()
-            found: list[object] = [getattr(tag, names[tag.entry.d_tag]) for tag in tags if tag.entry.d_tag in names]
+            found: list[object] = [elf.elfclass, elf.little_endian, elf.header.e_machine, elf.header.e_type]
+            found += [item.get_interp_name() for item in elf.iter_segments("PT_INTERP")]
+            dynamic = elf.get_section_by_name(".dynamic")
+            for tag in dynamic.iter_tags() if dynamic else ():
+                if tag.entry.d_tag in names:
+                    found.append(getattr(tag, names[tag.entry.d_tag]))
+                elif tag.entry.d_tag in flags:
+                    found.append(tag.entry.d_val)
+            needs = elf.get_section_by_name(".gnu.version_r")
             for need, auxiliaries in needs.iter_versions() if needs else ():
-                found.append((need.name, [auxiliary.name for auxiliary in auxiliaries]))
+                found.append((need.name, [(item.name, item["vna_flags"], item["vna_other"]) for item in auxiliaries]))
+            definitions = elf.get_section_by_name(".gnu.version_d")
+            for definition, auxiliaries in definitions.iter_versions() if definitions else ():
+                found.append((definition["vd_ndx"], definition["vd_flags"], next(iter(auxiliaries)).name))
             return found
 
     paths = _objects(listed)
