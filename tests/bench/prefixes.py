@@ -98,17 +98,11 @@ def _pairs(bench: Bench, name: str, one: Callable[[], Run], peer: str, other: Ca
 def _inside(job: str, *arguments: str) -> Run:
     """A job in a process of its own, by its own account of time; the memory is the process's."""
     argv = [sys.executable, "-m", "tests.bench.inside", job, *arguments]
-    read, write = os.pipe()
-    process = subprocess.Popen(argv, cwd=TOP, stdout=write)
-    os.close(write)
-    with open(read, "rb") as stream:
-        said = stream.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{job} ended with {process.returncode}")
-    told = json.loads(said)
-    return Run(told["wall"], told["cpu"], usage.ru_maxrss / 1024)
+    done = subprocess.run(argv, cwd=TOP, stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{job} ended with {done.returncode}")
+    told = json.loads(done.stdout)
+    return Run(told["wall"], told["cpu"], told["peak"])
 
 
 def _cleared(folder: Path, job: Callable[[], Run]) -> Callable[[], Run]:
