@@ -50,3 +50,9 @@ def test_the_demo_runs_from_the_wheel_in_every_kind_of_report(unpacked, tmp_path
 def test_tests_and_documentation_stay_out_of_the_wheel(unpacked):
     tops = {path.name for path in unpacked.iterdir() if not path.name.endswith(".dist-info")}
     assert tops == {"cli.py", "planner", "rules"}
+
+
+def test_every_module_is_in_the_wheel(unpacked):
+    for top in ("planner", "rules"):
+        one, two = ({path.relative_to(place) for path in (place / top).rglob("*.py")} for place in (TOP, unpacked))
+        assert one == two
