@@ -13,7 +13,7 @@ SOURCES = sorted([TOP / "cli.py", *(TOP / "planner").rglob("*.py"), *(TOP / "rul
 ALLOWED = {
     "networkx": {"planner/graph.py"},
     "psutil": {"planner/reach/processes.py"},
-    "click": {"cli.py"},
+    "click": {"cli.py", *(f"planner/commands/{path.name}" for path in (TOP / "planner/commands").glob("*.py"))},
     "rich": {"planner/render/columns.py", "planner/progress.py"},
     "libmambapy": {"planner/solve/libmamba_worker.py"},
     "jinja2": {"planner/render/html.py"},
@@ -101,16 +101,25 @@ def test_rules_reach_no_file_clock_network_or_solver():
 def test_only_the_command_line_knows_the_rules():
     for path in SOURCES:
         name = path.relative_to(TOP).as_posix()
-        if not name.startswith(("cli.py", "rules/")):
+        if not name.startswith(("planner/commands/", "rules/")):
             assert "rules" not in {module.split(".")[0] for module in imports(path, typing_too=False)}, name
 
 
 def test_only_the_command_line_carries_anything_out():
     for path in SOURCES:
         name = path.relative_to(TOP).as_posix()
-        if not name.startswith(("cli.py", "planner/apply/")):
+        if not name.startswith(("planner/commands/", "planner/apply/")):
             for module in imports(path, typing_too=False):
                 assert not module.startswith("planner.apply"), f"{name} imports {module}"
+
+
+def test_only_the_entry_knows_the_commands_and_none_of_them_the_entry():
+    for path in SOURCES:
+        name = path.relative_to(TOP).as_posix()
+        for module in imports(path):
+            assert module != "cli", name
+            if not name.startswith(("cli.py", "planner/commands/")):
+                assert not module.startswith("planner.commands"), f"{name} imports {module}"
 
 
 def test_help_imports_nothing_heavy():
