@@ -163,7 +163,7 @@ def read_files(prefix: str, problems: list[LoadProblem], progress: Callable[[str
     states = []
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         for start in range(0, len(found), _AT_ONCE):
-            progress(f"hashing {len(found)} files, {total // 1_000_000} MB, of {prefix}: {start} done")
+            progress(f"hashed {start} of {len(found)} files, {total // 1_000_000} MB, of {prefix}")
             for state, problem in pool.map(partial(_file, prefix, hashed), found[start : start + _AT_ONCE]):
                 states.append(state)
                 problems.extend([problem] if problem else [])
