@@ -89,11 +89,11 @@ BY_HAND = (
     *_install("workstation", "web", "python=3.12", "markupsafe=3"),
     *_update("workstation", "web", "jinja2 markupsafe"),
     # CUDA look-alikes: a major version of the runtime moves under extensions of conda's, pip's and a user's.
-    *_install("gpu", "train", "labcudart=12", "labgpu=2", "python=3.11"),
-    *_update("gpu", "train", "labcudart"),
-    *_remove("gpu", "train", "labgpu", "labcudart"),
-    *_mamba("gpu", "train", "labcudart=12", "python=3.11"),
-    Case("gpu", "train", ("labcudart",), "update", channels=("other", "lab")),
+    *_install("gpu", "train", "cuda-cudart=12", "labgpu=2", "python=3.11"),
+    *_update("gpu", "train", "cuda-cudart"),
+    *_remove("gpu", "train", "labgpu", "cuda-cudart"),
+    *_mamba("gpu", "train", "cuda-cudart=12", "python=3.11"),
+    Case("gpu", "train", ("cuda-cudart",), "update", channels=("other", "lab")),
     *_install("gpu", "base", "python=3.12", "python=3.10", "labzip=2"),
     *_mamba("gpu", "base", "python=3.12", "python=3.10"),
     Case("gpu", "train", (), "update-all"),
@@ -108,6 +108,13 @@ BY_HAND = (
     Case("libraries", "calc", ("labzip",), "update", channels=("other", "lab"), priority="strict"),
     Case("libraries", "calc", (), "update-all"),
     *_mamba("libraries", "calc", "labzip=2", "python=3.12"),
+    # Libraries that the table of ABI series knows, under requirements that name no upper bound.
+    *_install("libraries", "known", "icu=75", "libprotobuf=5", "libarrow=18", "openssl=3", "icu=75 openssl=3.4"),
+    *_update("libraries", "known", "icu", "openssl libarrow"),
+    *_mamba("libraries", "known", "libprotobuf=5 libarrow=18", "python=3.12"),
+    Case("libraries", "known", (), "update-all"),
+    *_install("libraries", "later", "openssl=3.4", "cuda-cudart=12.6", silent="ABI003, ABI004, ABI005"),
+    *_update("libraries", "later", "openssl cuda-cudart", silent="ABI003, ABI004, ABI005"),
     *_install("libraries", "base", "python=3.12", "labzip=2"),
     # Binary distributions of size: arrow, lxml, cryptography; those tied to python by nothing in their records.
     *_install("data", "lake", "python=3.11", "numpy=2", "pyarrow=17", "pyarrow=17 numpy=2"),
@@ -212,7 +219,7 @@ BY_HAND = (
 def small(new: str) -> tuple[Case, ...]:
     """The part that continuous integration runs, on two pythons, of which `new` is the later."""
     return (
-        *_install("small", "base", f"python={new}", "labzip=2", "labcudart=12"),
+        *_install("small", "base", f"python={new}", "labzip=2", "cuda-cudart=12"),
         *_install("small", "work", f"python={new}", "markupsafe=3"),
         *_remove("small", "work", "markupsafe"),
         *_install("small", "base", "labzip=1.6"),

@@ -79,7 +79,8 @@ class Reference:
     """Something outside an environment that uses it: a kernel, a unit, a script, a `.pth` of another environment.
 
     `python` is the name of the interpreter it has written down: `python`, `python3` or `python3.10`. A `.pth` lies in
-    the environment `holder` and names the site-packages of the other; `modules` are what is used through it.
+    the environment `holder` and names the site-packages of the other; `modules` are what is used through it, and `calls`
+    says of a script that it calls the `answer` of each, besides importing it.
     """
 
     kind: str
@@ -88,6 +89,7 @@ class Reference:
     python: str
     modules: str
     holder: str | None = None
+    calls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +231,8 @@ def _refer(found: Place, reference: Reference) -> None:
         (site,) = found.prefix(reference.environment).glob("lib/python3.*/site-packages")
         path.write_text(f"{site}\n")
     else:
-        path.write_text(f"#!{python}\nimport {reference.modules}\n")
+        called = [f"{name}.answer()\n" for name in reference.modules.split(", ") if reference.calls]
+        path.write_text(f"#!{python}\nimport {reference.modules}\n{''.join(called)}")
         path.chmod(0o755)
 
 

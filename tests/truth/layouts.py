@@ -7,6 +7,7 @@ from tests.truth.installations import Environment, Installation, Reference, Sour
 _PIP_ZIP = Source("pipzip", "labzip_open", "labzip")
 _PIP_ZIP_RUNPATH = Source("piprun", "labzip_open", "labzip", "runpath")
 _PIP_GPU = Source("pipgpu", "labcudaMalloc", "cudart")
+_PIP_TEXT = Source("piptext", "lab_series", "icuuc")
 _PIP_NONE = Source("pipnone", "labcudaMalloc", "cudart", "none")
 
 _OF_TORCH = (
@@ -61,7 +62,7 @@ FULL = (
                     "pip",
                     "setuptools",
                     "wheel",
-                    "labcudart=11",
+                    "cuda-cudart=11",
                     "labgpu=1",
                     "numpy=1.26",
                     "labopen",
@@ -89,9 +90,19 @@ FULL = (
                 sources=(_PIP_ZIP, _PIP_ZIP_RUNPATH),
                 own_objects=(("libmine.so", "labzip_stream", "labzip"),),
             ),
+            Environment(
+                "known",
+                (
+                    *("python=3.11", "pip", "setuptools", "wheel", "icu=73", "libprotobuf=4.25.3", "libarrow=14"),
+                    *("openssl=1.1.1w", "labtext", "labwire", "labtable", "labtls=1.0"),
+                ),
+                sources=(_PIP_TEXT,),
+            ),
+            Environment("later", ("python=3.11", "openssl=3.0.15", "labtls=2.0", "cuda-cudart=12.4", "labgpu=2.0")),
         ),
         references=(
-            Reference("script", "both-runtimes", "calc", "python", "labsolve, labgemm"),
+            Reference("script", "both-runtimes", "calc", "python", "labsolve, labgemm", calls=True),
+            Reference("script", "both-imported", "calc", "python", "labsolve, labgemm"),
             Reference("pth", "borrowed", "calc", "python", "labsafe", holder="base"),
         ),
     ),
@@ -314,7 +325,7 @@ def small(old: str) -> Installation:
         (
             Environment(
                 "base",
-                (f"python={old}", "pip", "setuptools", "wheel", "labzip=1.5", "labtool", "labcudart=11", "labgpu=1"),
+                (f"python={old}", "pip", "setuptools", "wheel", "labzip=1.5", "labtool", "cuda-cudart=11", "labgpu=1"),
                 pip=("toolz==0.12.1",),
                 sources=(_PIP_ZIP,),
             ),

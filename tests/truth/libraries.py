@@ -61,9 +61,19 @@ class Consumer:
 
 
 LIBRARIES = (
-    Library("labcudart", "11.8.0", "cudart", "libcudart.so.11.0", "cudart.c", "cudart-11.map", 11080),
-    Library("labcudart", "12.4.0", "cudart", "libcudart.so.12", "cudart.c", "cudart-12.map", 12040),
-    Library("labcudart", "12.6.0", "cudart", "libcudart.so.12", "cudart.c", "cudart-12.map", 12060),
+    # Under the names that real ones have, since the table of ABI series goes by them; and with their SONAMEs.
+    Library("cuda-cudart", "11.8.89", "cudart", "libcudart.so.11.0", "cudart.c", "cudart-11.map", 11080),
+    Library("cuda-cudart", "12.4.127", "cudart", "libcudart.so.12", "cudart.c", "cudart-12.map", 12040),
+    Library("cuda-cudart", "12.6.77", "cudart", "libcudart.so.12", "cudart.c", "cudart-12.map", 12060),
+    Library("icu", "73.2", "icuuc", "libicuuc.so.73", "series.c", number=73),
+    Library("icu", "75.1", "icuuc", "libicuuc.so.75", "series.c", number=75),
+    Library("libprotobuf", "4.25.3", "protobuf", "libprotobuf.so.25.3.0", "series.c", number=25),
+    Library("libprotobuf", "5.27.5", "protobuf", "libprotobuf.so.27.5.0", "series.c", number=27),
+    Library("libarrow", "14.0.2", "arrow", "libarrow.so.1400", "series.c", number=14),
+    Library("libarrow", "18.0.0", "arrow", "libarrow.so.1800", "series.c", number=18),
+    Library("openssl", "1.1.1w", "crypto", "libcrypto.so.1.1", "series.c", number=11),
+    Library("openssl", "3.0.15", "crypto", "libcrypto.so.3", "series.c", number=30),
+    Library("openssl", "3.4.0", "crypto", "libcrypto.so.3", "series.c", number=34),
     Library("labstdcxx", "12.1.0", "stdlab", "libstdlab.so.6", "stdlab.c", "stdlab-12.map", 12),
     Library("labstdcxx", "13.2.0", "stdlab", "libstdlab.so.6", "stdlab.c", "stdlab-13.map", 13),
     Library("labmoves", "3.1.0", "moves", "libmoves.so.3", "moves.c", number=1),
@@ -87,8 +97,13 @@ LIBRARIES = (
 )
 CONSUMERS = (
     # Their records say less than they need: what breaks is theirs.
-    Consumer("labgpu", "1.0", ("labcudart", "11.8.0"), "labcudaMalloc", ("labcudart >=11",)),
-    Consumer("labgpu", "2.0", ("labcudart", "12.4.0"), "labcudaMalloc", ("labcudart >=12.4,<13",)),
+    Consumer("labgpu", "1.0", ("cuda-cudart", "11.8.89"), "labcudaMalloc", ("cuda-cudart >=11",)),
+    Consumer("labgpu", "2.0", ("cuda-cudart", "12.4.127"), "labcudaMalloc", ("cuda-cudart >=12.4,<13",)),
+    Consumer("labtext", "1.0", ("icu", "73.2"), "lab_series", ("icu >=73",)),
+    Consumer("labwire", "1.0", ("libprotobuf", "4.25.3"), "lab_series", ("libprotobuf >=4.25.3",)),
+    Consumer("labtable", "1.0", ("libarrow", "14.0.2"), "lab_series", ("libarrow >=14",)),
+    Consumer("labtls", "1.0", ("openssl", "1.1.1w"), "lab_series", ("openssl",), program=True),
+    Consumer("labtls", "2.0", ("openssl", "3.0.15"), "lab_series", ("openssl >=3.0",), program=True),
     Consumer("labcalc", "1.0", ("labstdcxx", "13.2.0"), "lab_format_new", ("labstdcxx",), "runpath"),
     Consumer("labold", "1.0", ("labstdcxx", "13.2.0"), "lab_string_new", ("labstdcxx",)),
     Consumer("labplug", "1.0", ("labmoves", "3.1.0"), "mv_legacy", ("labmoves >=3.1,<4",)),

@@ -26,8 +26,14 @@ def short(error):
 
 
 def import_one(name):
-    """Import a module; its error, or None, and where it came from."""
+    """Import a module; its error, or None, and where it came from.
+
+    What it lies in is asked for first: a package that fails leaves modules behind that it had got as far as.
+    """
     try:
+        parts = name.split(".")
+        for count in range(1, len(parts)):
+            importlib.import_module(".".join(parts[:count]))
         module = importlib.import_module(name)
     except BaseException as error:
         return short(error), None

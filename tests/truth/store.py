@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 _TORCH = ("torchlike.py", "own_wheels.py", "clibs/torch/*")
 # What the second channel holds: the same packages, of which the first may then be switched away from.
-OTHER = {"labzip": ("2.0.0",), "labstdcxx": ("12.1.0",), "labcudart": ("12.6.0",), "numpy": ("2.0.2", "2.1.3")}
+OTHER = {"labzip": ("2.0.0",), "labstdcxx": ("12.1.0",), "cuda-cudart": ("12.6.77",), "numpy": ("2.0.2", "2.1.3")}
 
 
 @dataclass(frozen=True, slots=True)
