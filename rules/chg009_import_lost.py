@@ -16,8 +16,9 @@ How it decides:
 
 Evidence and limits:
     Files and lines, read and never run. A module that imports what is not there today is taken not to work today. What
-    is imported by a computed name, or by a compiled module, is not seen; on Windows nothing is looked at. Unverified: a module of a package that stays
-    in another version, and whatever may be among the files of planned packages that are not at hand.
+    is imported by a computed name is not seen, nor what a compiled module imports, but for `_cffi_backend` by those that
+    cffi made; on Windows nothing is looked at. Unverified: a module of a package that stays in another version, and
+    whatever may be among the files of planned packages that are not at hand.
 
 Example:
     `conda remove setuptools`: numpy/distutils/msvccompiler.py of numpy 1.26.4 imports it in its first lines.
@@ -75,14 +76,11 @@ def _finding(ctx: RuleContext, owner: str, provider: str, items: Sequence[Lost],
         "CHG009",
         Severity.BLOCK if whole else Severity.WARN,
         owner,
-        f"{first.module.name}{more} of {_named(ctx, owner)} {verb}: line {first.line} of {first.module.path} imports"
-        f"{through}, and that {fate}",
+        f"{first.module.name}{more} of {_named(ctx, owner)} {verb}: {first.importing}{through}, and that {fate}",
         f"keep {_named(ctx, provider)} as it is, or do without {', '.join(whole) or 'these modules'}",
         predicts="import",
         certain=certain,
-        evidence=[
-            Evidence("file", f"{item.module.path}:{item.line}", f"imports {item.chain[0]}") for item in items[:_SHOWN]
-        ],
+        evidence=[Evidence("file", item.place, f"imports {item.chain[0]}") for item in items[:_SHOWN]],
     )
 
 

@@ -74,15 +74,15 @@ def _finding(ctx: RuleContext, dist: PipDist, item: Unmet) -> Finding:
     need, planned = item.need, item.planned
     lost = _lost(ctx, item)
     first = next((one for one in lost if "." not in one.module.name), lost[0] if lost else None)
-    imported = f"; {first.module.path} imports it in line {first.line}" if first is not None else ""
+    imported = f"; {first.importing} {first.chain[0]}" if first is not None else ""
     if first is not None and len(first.chain) > 1:
-        imported = f"; line {first.line} of {first.module.path} imports {first.chain[0]}, which leads there"
+        imported += ", which leads there"
     certain = need.satisfied is False
     evidence = [Evidence("metadata", f"{dist.metadata_path}/METADATA", _line(dist, need))]
     record = planned.record(need.provider.removeprefix("conda:")) if need.provider.startswith("conda:") else None
     if record is not None:
         evidence.append(Evidence("metadata", record.url or record.dist_name, f"version: {record.version}"))
-    evidence += [Evidence("file", f"{one.module.path}:{one.line}", f"imports {one.chain[0]}") for one in lost[:_SHOWN]]
+    evidence += [Evidence("file", one.place, f"imports {one.chain[0]}") for one in lost[:_SHOWN]]
     status: EdgeStatus = "broken" if certain else "unverified"
     return finding(
         ctx,

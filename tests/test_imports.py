@@ -252,3 +252,21 @@ def test_the_modules_of_an_editable_distribution_stay_with_python(tmp_path):
     assert module.owner == "pip:mine"
     reasons = failing(found.gone, [module], found.before, Sources(str(prefix), LINUX))
     assert reasons["mine"].line == 1
+
+
+def test_a_module_that_cffi_made_imports_its_backend(tmp_path):
+    modules = world(tmp_path, {"c/": "from c import made", "d/": "import d.plain"})
+    # The words that cffi's generated code has (`_cffi_include.h`), anywhere in the file.
+    (tmp_path / "made.so").write_bytes(
+        b"\x7fELF\0_cffi_backend\0" + bytes(3 << 20) + b"_init_cffi_1_0_external_module\0"
+    )
+    (tmp_path / "plain.so").write_bytes(b"\x7fELF\0_cffi_backend\0")
+    compiled = {
+        name: Module(name, "pip:c", f"{name[2:]}.so", f"{name[2:]}.so", compiled=True) for name in ("c.made", "d.plain")
+    }
+    there = Modules({**modules.by_name, **compiled}, frozenset({"os"}), modules.tops | {"_cffi_backend"})
+    found = failing({"_cffi_backend"}, there.by_name.values(), there, Sources(str(tmp_path), LINUX))
+    assert {name: reason.wanted for name, reason in found.items()} == {"c.made": "_cffi_backend", "c": "c.made"}
+    assert found["c.made"].line == 0
+    # Where the backend stays nobody opens an object.
+    assert not failing({"gone"}, there.by_name.values(), there, Sources(str(tmp_path / "elsewhere"), LINUX))

@@ -1,8 +1,10 @@
-"""What an extension module says of the numpy it was built for, found in its read-only data.
+"""What an extension module says of the numpy it was built for, or of cffi, found in its read-only data.
 
 numpy's headers put a sentence into every module that imports its C API, and name there the oldest numpy it runs with,
 "to allow grepping the binaries" (numpy/_core/include/numpy/numpyconfig.h). Modules built with headers of numpy 1 look
-for the API in `numpy.core`, those built with headers of numpy 2 in `numpy._core` first. Files are searched in chunks.
+for the API in `numpy.core`, those built with headers of numpy 2 in `numpy._core` first. The C code that cffi generates
+begins with `_cffi_init`, which imports `_cffi_backend` and calls a function of it by name (cffi/_cffi_include.h). Files
+are searched in chunks.
 """
 
 from __future__ import annotations
@@ -11,8 +13,12 @@ import os
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from planner.versions import compare, major, minor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _CHUNK = 1 << 20
 _OVERLAP = 512
@@ -20,6 +26,7 @@ _TARGET = re.compile(rb"\(NumPy (\d+\.\d+)\)")
 _API = b"_ARRAY_API"
 _SECOND, _FIRST = b"numpy._core._multiarray_umath", b"numpy.core._multiarray_umath"
 _SECOND_MAJOR = "2"
+_CFFI = {b"_cffi_backend", b"_init_cffi_1_0_external_module"}
 _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -43,23 +50,39 @@ def numpy_use(path: str) -> NumpyUse | None:
     target: str | None = None
     seen: set[bytes] = set()
     try:
-        descriptor = os.open(path, _OPEN)
+        for window in _windows(path):
+            seen.update(word for word in (_API, _SECOND, _FIRST) if word in window)
+            if target is None and (found := _TARGET.search(window)):
+                target = found[1].decode()
     except (OSError, ValueError):
         return None
+    if _API not in seen or not seen & {_FIRST, _SECOND}:
+        return None
+    return NumpyUse(2 if _SECOND in seen else 1, target)
+
+
+@lru_cache(maxsize=4096)
+def made_by_cffi(path: str) -> bool:
+    """Whether a module holds what cffi generates: code that imports `_cffi_backend` as soon as it is initialised."""
+    seen: set[bytes] = set()
+    try:
+        for window in _windows(path):
+            seen.update(word for word in _CFFI if word in window)
+    except (OSError, ValueError):
+        return False
+    return seen == _CFFI
+
+
+def _windows(path: str) -> Iterator[bytes]:
+    """The bytes of a file in chunks, each with the end of the one before. Raises OSError and ValueError."""
+    descriptor = os.open(path, _OPEN)
     try:
         offset = 0
         tail = b""
         while chunk := os.pread(descriptor, _CHUNK, offset):
             window = tail + chunk
-            seen.update(word for word in (_API, _SECOND, _FIRST) if word in window)
-            if target is None and (found := _TARGET.search(window)):
-                target = found[1].decode()
+            yield window
             offset += len(chunk)
             tail = window[-_OVERLAP:]
-    except OSError:
-        return None
     finally:
         os.close(descriptor)
-    if _API not in seen or not seen & {_FIRST, _SECOND}:
-        return None
-    return NumpyUse(2 if _SECOND in seen else 1, target)

@@ -1,7 +1,8 @@
 """Which modules stop importing because of what they import, one from another, until nothing more is found.
 
 Only sources that stay are read, and of them only those that mention a name that fails. A module counts only if it could
-be imported before, as far as its own file tells: what already imports a module that is not there never worked.
+be imported before, as far as its own file tells: what already imports a module that is not there never worked. Of
+compiled modules only one import is known: that of `_cffi_backend` by those that cffi made.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from planner.abi.extensions import made_by_cffi
 from planner.files import read_bytes
-from planner.imports.source import read
+from planner.imports.source import Import, Source, read
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
 
     from planner.imports.modules import Module, Modules
-    from planner.imports.source import Import, Setting, Source
+    from planner.imports.source import Setting
 
 _LIMIT = 8 * 1024 * 1024  # bytes; a source of this size is made by a program
 _IMPORTED = re.compile(rb"^([ \t]*)(?:from|import)[ \t]+([^\n#(]*(?:\([^)]*)?)", re.MULTILINE)
@@ -26,11 +28,16 @@ _FUNCTION = re.compile(rb"(?:async[ \t]+)?def[ \t]")
 _BLANKS = re.compile(rb"[ \t]*")
 _NO_BLOCK = frozenset({b"", b"\n", b"\r", b"#", b")", b"]", b"}"})
 _WORD = re.compile(rb"[A-Za-z_]\w*")
+_CFFI = "_cffi_backend"
+_OF_CFFI = Source((Import(_CFFI, (), 0, 0),))
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a module does not import: `line` of its file imports `wanted`, which does not import itself, or is not there."""
+    """Why a module does not import: `line` of its file imports `wanted`, which does not import itself, or is not there.
+
+    A compiled module has no lines: 0.
+    """
 
     module: Module
     line: int
@@ -51,13 +58,15 @@ class Sources:
         if module.source is None or module.compiled:
             return b""
         try:
-            return read_bytes(os.path.join(self._prefix, module.source), _LIMIT)
+            return read_bytes(self._path(module.source), _LIMIT)
         except (OSError, ValueError):
             return b""
 
     def source(self, module: Module) -> Source | None:
-        """What a module imports at once; None for an object, and where its file cannot be read."""
+        """What a module imports at once; None where its file cannot be read, and for an object that cffi did not make."""
         key = module.source or ""
+        if key not in self._read and module.compiled:
+            self._read[key] = _OF_CFFI if module.source and made_by_cffi(self._path(module.source)) else None
         if key not in self._read:
             content = self.content(module)
             self._read[key] = read(content, self._setting) if content else None
@@ -67,6 +76,8 @@ class Sources:
         """Every word of a source's import statements, guarded or not, but for those in functions of the module."""
         key = module.source or ""
         found = self._words.get(key)
+        if found is None and module.compiled:
+            found = self._words[key] = frozenset({_CFFI.encode()} if self.source(module) else ())
         if found is None:
             content = self.content(module)
             found = self._words[key] = frozenset(
@@ -76,6 +87,9 @@ class Sources:
                 for word in _WORD.findall(match[2])
             )
         return found
+
+    def _path(self, source: str) -> str:
+        return os.path.join(self._prefix, source)
 
 
 def _in_function(content: bytes, at: int) -> bool:
@@ -151,7 +165,12 @@ def failing(
     """The modules among `candidates` that do not import where `roots` do not, by name."""
     found: dict[str, Reason] = {}
     failed = set(roots)
-    waiting = {module.name: module for module in candidates if not module.compiled and module.name not in failed}
+    # Objects are read only where it matters.
+    waiting = {
+        module.name: module
+        for module in candidates
+        if module.name not in failed and (not module.compiled or _CFFI in failed)
+    }
     fresh = set(failed)
     while fresh:
         outermost = {name for name in fresh if not any(one in failed for one in ancestry(name) if one != name)}

@@ -1,6 +1,6 @@
 """What a change does to imports: which modules go, which of those that stay import them at once, and what shows it.
 
-Computed when a rule first asks, and not at all with `--no-files`. A module goes where its package leaves, where another
+Computed when a rule first asks. A module goes where its package leaves, where another
 version no longer has it, or where it is an object that does not load any more. Sources are read only if there is such
 a module, and only where they stay as they are.
 """
@@ -34,6 +34,7 @@ _MOST_LOADED = 3000  # modules that one script is followed through
 class Lost:
     """A module that does not import after the change: `module` imports at `line` what leads to `root`.
 
+    `line` is 0 for a compiled module, and for one that fails by itself.
     `chain` are the names from what it imports to `root`, which is there before and not after (`broken` False), or is
     an object that does not load (`broken` True). `provider` is whose that is. `certain` is False where the name may
     come again from what is not at hand.
@@ -51,6 +52,18 @@ class Lost:
         """What everything goes back to."""
         return self.chain[-1]
 
+    @property
+    def place(self) -> str:
+        """Where it says so, as evidence has it: the file, and the line of a source."""
+        return f"{self.module.path}:{self.line}" if self.line else self.module.path
+
+    @property
+    def importing(self) -> str:
+        """The beginning of a sentence about what it imports: "line 3 of lib/a.py imports"."""
+        if self.line:
+            return f"line {self.line} of {self.module.path} imports"
+        return f"{self.module.path}, which cffi made, imports"
+
 
 class Imports:
     """The answers about one change. Every property is computed on first use and stays."""
@@ -63,8 +76,6 @@ class Imports:
         files: Callable[[PackageRecord], RecordFiles],
         binaries: Binaries,
         surroundings: Surroundings,
-        *,
-        look: bool,
         report: Callable[[str], None] = lambda _text: None,
     ) -> None:
         self._environment = environment
@@ -77,7 +88,7 @@ class Imports:
         python = next((record.version for record in after or () if record.name == "python"), None)
         self._pythons = (environment.python, python)
         # On Windows modules lie elsewhere, and so do those of python itself.
-        self._look = look and not environment.subdir.startswith("win-")
+        self._look = not environment.subdir.startswith("win-")
         self.readable = self._look and after is not None and None not in self._pythons and bool(changes)
 
     @cached_property
@@ -144,6 +155,7 @@ class Imports:
                 continue
             if module.compiled:
                 objects.append(module.path)
+                continue
             source = sources.source(module)
             for item in source.imports if source is not None else ():
                 for wanted in wanted_by(module, item, there, sources):
