@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.truth.compare import Break
 
 NO_RULE = "none"
+_LOADED = frozenset({"module", "object"})
 _PLACE = re.compile(r"/\S*/installations/[0-9a-f]{10}/")
 
 
@@ -81,6 +82,25 @@ def rows(results: Sequence[Result]) -> tuple[Row, ...]:
     )
 
 
+def parts(results: Iterable[Result]) -> tuple[Row, ...]:
+    """The figures of all, once for what does not load or import, and once for the cases that people chose."""
+    judged = [(result, result.judged) for result in results if result.judged is not None]
+    loading = [one for _, one in judged]
+    chosen = [one for result, one in judged if not result.case.drawn]
+    return (
+        _row(
+            "loads and imports",
+            [p.confirmed for one in loading for p in one.predictions if p.predicts in {"load", "import"}],
+            [found for one in loading for found in one.breaks if any(f.unit.kind in _LOADED for f in found.failures)],
+        ),
+        _row(
+            "cases by hand",
+            [p.confirmed for one in chosen for p in one.predictions],
+            [found for one in chosen for found in one.breaks],
+        ),
+    )
+
+
 def _row(name: str, confirmed: list[bool], breaks: Sequence[Break]) -> Row:
     fates = Counter(found.fate for found in breaks)
     return Row(
@@ -126,6 +146,7 @@ def document(results: Sequence[Result], facts: Facts) -> dict[str, Any]:
         "missing": list(facts.missing),
         "outside_the_figure": [rule for rule in facts.rules if not in_figure(rule)],
         "figures": [_figures(row) for row in rows(results)],
+        "parts": [_figures(row) for row in parts(results)],
         "without_files": [_figures(row) for row in rows(unread)] if unread else None,
         "dry_run": _dry_run(carried_out),
         "called_safe_and_broke": [result.case.title for result in _called_safe(carried_out)],
@@ -191,13 +212,13 @@ def _case(result: Result) -> dict[str, Any]:
 
 def text(results: Sequence[Result], facts: Facts) -> str:
     """The table for a terminal."""
-    lines = [_summary(results, facts), "", f"{'':8}{'predicted':>20}{'broken':>33}"]
+    lines = [_summary(results, facts), "", f"{'':18}{'predicted':>20}{'broken':>33}"]
     heads = ("broken", "not", "predicted", "unverified", "missed", "recall", "precision")
-    lines.append(f"{'rule':8}" + "".join(f"{head:>11}" for head in heads))
-    for row in rows(results):
+    lines.append(f"{'rule':18}" + "".join(f"{head:>11}" for head in heads))
+    for row in (*rows(results), *parts(results)):
         numbers = (row.confirmed, row.refuted, row.predicted, row.unverified, row.missed)
         shares = (_share(row.recall), _share(row.precision))
-        lines.append(f"{row.name:8}" + "".join(f"{value:>11}" for value in (*numbers, *shares)))
+        lines.append(f"{row.name:18}" + "".join(f"{value:>11}" for value in (*numbers, *shares)))
     return "\n".join(lines) + "\n"
 
 
@@ -219,7 +240,7 @@ def markdown(results: Sequence[Result], facts: Facts) -> str:
             "scripts, virtualenvs, kernels. How it works stands in `tests/truth/README.md`."
         ),
         "",
-        *_table(rows(results)),
+        *_table(rows(results), parts(results)),
         "",
         (
             "A prediction is a certain finding; it is counted once for its subject. A break is an owner in an environment "
@@ -282,7 +303,7 @@ def markdown(results: Sequence[Result], facts: Facts) -> str:
     return "\n".join(lines)
 
 
-def _table(all_rows: Iterable[Row]) -> list[str]:
+def _table(all_rows: Iterable[Row], of_these: Iterable[Row]) -> list[str]:
     lines = [
         (
             "| rule | predicted and broken | predicted and not broken | broken and predicted | broken and unverified "
@@ -290,8 +311,8 @@ def _table(all_rows: Iterable[Row]) -> list[str]:
         ),
         "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
-    for row in all_rows:
-        name = f"**{row.name}**" if row.name == "all" else row.name
+    names = [(row, f"**{row.name}**" if row.name == "all" else row.name) for row in all_rows]
+    for row, name in (*names, *((row, f"of these: {row.name}") for row in of_these)):
         lines.append(
             f"| {name} | {row.confirmed} | {row.refuted} | {row.predicted} | {row.unverified} | **{row.missed}** "
             f"| {_share(row.recall)} | {_share(row.precision)} |"
@@ -307,11 +328,12 @@ def _unread(results: Sequence[Result]) -> list[str]:
         "## The same with `--no-files`",
         "",
         (
-            f"Of the {broke} breaks, {total.predicted} are predicted and {total.unverified} told as unverified by "
-            f"metadata alone: recall {_share(total.recall)}, precision {_share(total.precision)}."
+            f"What planned packages contain is told by their metadata alone. Of the {broke} breaks, {total.predicted} are "
+            f"predicted and {total.unverified} told as unverified: recall {_share(total.recall)}, precision "
+            f"{_share(total.precision)}."
         ),
         "",
-        *_table(rows(results)),
+        *_table(rows(results), parts(results)),
         "",
         "Neither predicted nor told as unverified:",
         "",
