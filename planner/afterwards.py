@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from planner.abi.planned import may_hold_binaries
 from planner.model import Evidence
 from planner.pyabi import flavour, meta_path
 from planner.versions import minor
@@ -150,6 +151,18 @@ def _lost(ctx: RuleContext, name: str, *, user_site: bool) -> Evidence | None:
         return None
     later = ctx.surroundings.user_site(ctx.python_minor_after) if user_site and python_goes(ctx) else None
     return None if later and any(name in dist.top_level for dist in later.dists) else gone
+
+
+def comes_unread(ctx: RuleContext, name: str, *, user_site: bool) -> bool:
+    """Whether a top-level module comes in another build of its package, compiled, that nobody has looked into."""
+    owners = {dist.owner.removeprefix("conda:") for dist, _ in _providers(ctx, name, user_site=user_site) if dist.owner}
+    return ctx.binaries is not None and any(
+        change.name in owners
+        and change.after is not None
+        and may_hold_binaries(change.after)
+        and not ctx.binaries.listed(change.name)
+        for change in ctx.changes
+    )
 
 
 def _imported(name: str, why: Lost) -> Evidence:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from planner.around import Around
-    from planner.model import Migration, PackageChange, PackageRecord, PipDist, SolveOutcome, SolverInfo
+    from planner.model import Migration, PackageChange, PackageRecord, SolveOutcome, SolverInfo
     from planner.question import Question
     from planner.rule import Rule
     from planner.situation import Situation
@@ -109,12 +109,10 @@ def _judged(
         files=files,
         shared=lru_cache(maxsize=None)(partial(shared_paths, target.prefix)),
         binaries=binaries,
-        imports=Imports(
-            target, after, changes, files, binaries, around.surroundings, look=sources.look, report=sources.report
-        ),
+        imports=Imports(target, after, changes, files, binaries, around.surroundings, report=sources.report),
         surroundings=around.surroundings,
         new_environment=answers.new_environment,
-        torch_link=lru_cache(maxsize=None)(partial(torch_link if sources.look else _not_looked_at, target.prefix)),
+        torch_link=lru_cache(maxsize=None)(partial(torch_link, target.prefix)),
         candidates=partial(candidates, situation),
         configured_pins=situation.settings.pinned_packages,
         at_hand=partial(_at_hand, situation),
@@ -190,10 +188,6 @@ def _at_hand(situation: Situation, record: PackageRecord) -> bool:
         return True
     files = {record.fn or f"{record.dist_name}.conda"}
     return any(same_file(record, item) for item in candidates(situation, record.name, files))
-
-
-def _not_looked_at(_prefix: str, _dist: PipDist) -> None:
-    """With `--no-files` nobody knows what an object is tied to."""
 
 
 def _changes(situation: Situation, after: tuple[PackageRecord, ...] | None) -> tuple[PackageChange, ...]:

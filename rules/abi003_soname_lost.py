@@ -16,8 +16,10 @@ How it decides:
     to whichever package owns them after the change.
 
 Evidence and limits:
-    Certain where the objects and the file lists of the planned packages were read. Unverified: where a list is not at
-    hand and no requirement with an upper bound, and no ABI series, holds the need. An object that is new, and so never
+    Certain where the objects and the file lists of the planned packages were read. Where a list is not at hand, the table
+    of ABI series decides: within a series the file comes again, and it goes where the name of the file changes with the
+    series. Where the table says nothing it is unverified, and only a warning if the packager's own requirement, with its
+    upper bound, is still met. An object that is new, and so never
     worked here, is a warning: parts of a package may be for libraries that only some machines have. What a program
     opens by name at run time (dlopen) is not in its headers; where an object needs a library that lies in the
     environment and no search finds, somebody may open it first, so its going is an unverified warning.
@@ -55,34 +57,43 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
         return
     lost = [found for found in ctx.binaries.breaks if found.kind == "library"]
     for (subject, library), breaks in grouped(lost, lambda found: (found.subject, found.wanted)).items():
-        if not _is_held(ctx, breaks):
+        # A planned package whose requirements were solved is promised what it needs by whatever is not listed.
+        if any(found.certain or moves(ctx, found.consumer) is None for found in breaks):
             yield _finding(ctx, subject, library, breaks)
 
 
 def _is_held(ctx: RuleContext, breaks: Sequence[Break]) -> bool:
-    """Whether what is only not listed is promised by what is written of both packages.
-
-    A planned package whose requirements were solved is promised what it needs by whatever is not listed.
-    """
+    """Whether what is only not listed is promised by what is written of both packages."""
     return all(
         not found.certain
-        and (
-            moves(ctx, found.consumer) is not None
-            or (found.provider is not None and by_metadata(ctx, found.consumer, found.provider).fate == "holds")
-        )
+        and found.provider is not None
+        and by_metadata(ctx, found.consumer, found.provider).fate == "holds"
         for found in breaks
     )
+
+
+def _written(ctx: RuleContext, breaks: Sequence[Break]) -> Iterator[Evidence]:
+    """What is written of the libraries of packages whose files are not known."""
+    for found in breaks:
+        name = (found.provider or "").removeprefix("conda:")
+        if ctx.binaries is not None and found.provider and moves(ctx, found.provider) and not ctx.binaries.listed(name):
+            yield from by_metadata(ctx, found.consumer, found.provider).evidence
 
 
 def _finding(ctx: RuleContext, subject: str, library: str, breaks: Sequence[Break]) -> Finding:
     new = all(found.new for found in breaks)
     stray = all(found.stray for found in breaks)
+    held = _is_held(ctx, breaks)
     certain = any(found.certain for found in breaks) and not new
     provider = next((found.provider for found in breaks if found.provider is not None), None)
     gone = f", given by {becomes(ctx, provider)}" if provider is not None else ""
     error = min(breaks, key=lambda found: found.path).error
     fate = "nothing provides it after the change" if certain or new else "what will provide it is not known"
-    option = "" if certain or new else "; without --offline, or with --deep, the planned packages are looked into"
+    option = (
+        "" if certain or new else "; without --no-files and --offline, or with --deep, planned packages are looked into"
+    )
+    if held:
+        fate = "what it requires still holds, but not known is whether the file comes again"
     if stray:
         fate = "the copy that lies in the environment goes"
         option = (
@@ -91,13 +102,16 @@ def _finding(ctx: RuleContext, subject: str, library: str, breaks: Sequence[Brea
     return finding(
         ctx,
         "ABI003",
-        Severity.WARN if new or stray else Severity.BLOCK,
+        Severity.WARN if new or stray or held else Severity.BLOCK,
         subject,
         f'{needs(subject, breaks)} {library}{gone}, and {fate}: "{error}"{option}',
         remedy(ctx, subject, provider),
         predicts=strongest(breaks) if certain else None,
         certain=certain,
-        evidence=[Evidence("file", found.path, f"needs {found.wanted}{_through(found)}") for found in breaks],
+        evidence=[
+            *(Evidence("file", found.path, f"needs {found.wanted}{_through(found)}") for found in breaks),
+            *dict.fromkeys(_written(ctx, breaks)),
+        ],
         edges=edges_of(ctx, breaks),
         pre_existing=all(found.pre_existing for found in breaks),
     )

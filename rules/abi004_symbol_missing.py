@@ -109,8 +109,9 @@ def _unverified(ctx: RuleContext, consumer: str, provider: str, gaps: Sequence[G
         consumer,
         f"{owner(consumer)} needs {', '.join(sorted({gap.library for gap in gaps}))}, given by "
         f"{becomes(ctx, provider)}: "
-        "the file will be there, but not whether it defines all that is needed; --deep fetches the package and looks",
-        f"run again with --deep; or {remedy(ctx, consumer, provider)}",
+        "the file will be there, but not whether it defines all that is needed; without --no-files, or with --deep, the "
+        "package is looked into",
+        f"run again without --no-files, or with --deep; or {remedy(ctx, consumer, provider)}",
         certain=False,
         evidence=[Evidence("file", gap.path, f"needs {gap.library}") for gap in gaps],
         edges=[edge_of(ctx, link) for link in links if (link.consumer, link.library) in wanted],

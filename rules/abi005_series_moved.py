@@ -1,8 +1,9 @@
 """ABI005 series-moved: a library leaves the ABI series that a package was built for, and the package is not rebuilt.
 
 What it checks:
-    Where binaries are not at hand (`--no-files`, records without files, packages that only a server has): each compiled
-    package that stays, and each library package it requires that changes.
+    Where binaries cannot be read (other platforms, records without files, objects that cannot be opened): each compiled
+    package that stays, and each library package it requires that changes. Where planned packages are not looked into
+    (`--no-files`, or only a server has them): each that comes in another build, and the libraries it requires.
 
 Why it matters:
     What a library promises to those built against it differs: openssl keeps its ABI for a major, libarrow for a minor,
@@ -15,7 +16,8 @@ How it decides:
     the series; where the pin may be caution, where the table has no such library, or where the library goes, unverified.
     pip's distributions with compiled code state nothing of libraries; those built on the machine itself (a wheel tagged
     `linux_x86_64`, no manylinux) may use any, and so may shared objects that nobody brought: both are unverified when a
-    library changes.
+    library changes. A build that comes anew is taken to be made for what its bounded requirements allow; where it names
+    no bound, that is an unverified warning.
 
 Evidence and limits:
     Metadata and the catalogue only: what links against what was not read. Where it was, ABI003 and ABI004 speak instead.
@@ -35,16 +37,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from planner.abi.fates import unread_needs
+from planner.abi.fates import is_library, moves, unread_needs
+from planner.abi.planned import may_hold_binaries
+from planner.abi.series import held_by_requirement, move
 from planner.abi.told import becomes
-from planner.model import Evidence, Severity
+from planner.model import Edge, Evidence, Severity
 from planner.pyabi import is_compiled, split_spec
 from planner.rule import Rule, finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from planner.model import Edge, Finding, PackageRecord, PipDist
+    from planner.model import Finding, PackageRecord, PipDist
     from planner.rule import RuleContext
 
 _SHOWN = 3  # enough to see what it is about
@@ -58,12 +62,13 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
     for record, held, edge in unread_needs(ctx):
         if held.fate != "holds":
             yield _finding(ctx, record, edge, certain=held.fate == "breaks")
-    if ctx.binaries is None or not ctx.binaries.readable:
-        changed = _changed_libraries(ctx)
-        if changed:
-            unowned = ctx.binaries.unowned if ctx.binaries is not None else ()
-            yield from (_nobodys(ctx, path, changed) for path in unowned)
-            yield from (_built_here(ctx, dist, changed) for dist in ctx.environment.pip_dists if _may_link(ctx, dist))
+    changed = _changed_libraries(ctx)
+    if changed:
+        unowned = ctx.binaries.unowned if ctx.binaries is not None else ()
+        yield from (_nobodys(ctx, path, changed) for path in unowned if not _opened(ctx, path))
+        yield from (_built_here(ctx, dist, changed) for dist in ctx.environment.pip_dists if _may_link(ctx, dist))
+    for record, edge in _unlooked(ctx):
+        yield _rebuilt(ctx, record, edge)
 
 
 def _finding(ctx: RuleContext, record: PackageRecord, edge: Edge, *, certain: bool) -> Finding:
@@ -104,7 +109,7 @@ def _built_here(ctx: RuleContext, dist: PipDist, changed: list[str]) -> Finding:
         Severity.BLOCK,
         f"pip:{dist.name}",
         f"pip's {dist.display_name} {dist.version} was built on a machine like this one and may use any library of the "
-        f"environment; {_listed(changed)} change, and whether it still loads is not known without its files",
+        f"environment; {_named(changed)} change, and whether it still loads is not known without its files",
         "run again without --no-files, or build it again after the change",
         certain=False,
         evidence=(Evidence("file", f"{dist.metadata_path}/WHEEL", f"Tag: {tag}"),),
@@ -117,7 +122,7 @@ def _nobodys(ctx: RuleContext, path: str, changed: list[str]) -> Finding:
         "ABI005",
         Severity.BLOCK,
         f"file:{path}",
-        f"{path} is neither conda's nor pip's and may use any library of the environment; {_listed(changed)} change, and "
+        f"{path} is neither conda's nor pip's and may use any library of the environment; {_named(changed)} change, and "
         "whether it still loads is not known without looking into it",
         "run again without --no-files, or build it again after the change",
         certain=False,
@@ -125,15 +130,64 @@ def _nobodys(ctx: RuleContext, path: str, changed: list[str]) -> Finding:
     )
 
 
-def _listed(changed: list[str]) -> str:
+def _rebuilt(ctx: RuleContext, record: PackageRecord, edge: Edge) -> Finding:
+    return finding(
+        ctx,
+        "ABI005",
+        Severity.WARN,
+        edge.consumer,
+        f"{record.label} comes in a build that was not looked into, and requires {edge.requirement}, without an upper "
+        f"bound: whether it was built for {becomes(ctx, edge.provider)}, is not known",
+        "run again without --no-files, or with --deep",
+        certain=False,
+        evidence=edge.evidence,
+        edges=(edge,),
+    )
+
+
+def _named(changed: list[str]) -> str:
     more = len(changed) - _SHOWN
     return ", ".join(changed[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _may_link(ctx: RuleContext, dist: PipDist) -> bool:
-    """Whether a distribution stays in reach of the planned python and was linked where it is used."""
+    """Whether a distribution stays in reach of the planned python, was linked where it is used, and cannot be read."""
     reachable = dist.python is None or ctx.python_minor_after is None or dist.python == ctx.python_minor_after
-    return reachable and dist.compiled and any(_BUILT_HERE.search(tag) for tag in dist.tags)
+    built_here = dist.compiled and any(_BUILT_HERE.search(tag) for tag in dist.tags)
+    return reachable and built_here and not all(_opened(ctx, f"{dist.location}/{path}") for path in dist.extensions)
+
+
+def _listed(ctx: RuleContext, name: str) -> bool:
+    return ctx.binaries is not None and ctx.binaries.listed(name)
+
+
+def _opened(ctx: RuleContext, path: str) -> bool:
+    return ctx.binaries is not None and ctx.binaries.opened(path)
+
+
+def _unlooked(ctx: RuleContext) -> Iterator[tuple[PackageRecord, Edge]]:
+    """The needs, by requirement, of packages that come in another build nobody looked into, for libraries that change.
+
+    Only those that state no upper bound: what packages are built for is what they are then required to run with.
+    """
+    for change in ctx.changes:
+        record = change.after
+        if record is None or change.before is None or not may_hold_binaries(record) or _listed(ctx, change.name):
+            continue
+        for line in record.depends:
+            name = split_spec(line)[0]
+            library = moves(ctx, f"conda:{name}")
+            if (
+                library is None
+                or library.before is None
+                or library.after is None
+                or not is_library(ctx, library.before)
+            ):
+                continue
+            moved = move(library.before, library.after)
+            if held_by_requirement(record, library.after)[0] is None and (moved is None or moved.fate != "stays"):
+                evidence = (Evidence("metadata", record.url or record.dist_name, f"depends: {line}"),)
+                yield record, Edge(f"conda:{change.name}", f"conda:{name}", "series", line, "unverified", evidence)
 
 
 def _changed_libraries(ctx: RuleContext) -> list[str]:

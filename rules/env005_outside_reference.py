@@ -16,8 +16,9 @@ How it decides:
 Evidence and limits:
     The line itself, with its number. Scripts are read, not run; of their imports only those count that stand at the top,
     under no condition and not beside the script; the user site counts unless `-s` or `-I` switches it off. Unverified: a
-    path whose package leaves while new packages come, which may bring it again, and a module that also lies in a folder
-    of a PYTHONPATH that is set where the script may be started. Looked for in the usual places of this machine and this user, and in `--scan` folders.
+    path whose package leaves while new packages come, which may bring it again; a module that also lies in a folder of a
+    PYTHONPATH that is set where the script may be started; and, as a warning, one of a package of which a compiled build
+    comes that was not looked into (`--no-files`, or only a server has it). Looked for in the usual places of this machine and this user, and in `--scan` folders.
 
 Example:
     ~/.local/share/jupyter/kernels/base/kernel.json starts /opt/conda/bin/python3.10; base moves to python 3.11.
@@ -31,12 +32,14 @@ References:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from planner.afterwards import (
     STAYS,
     Afterwards,
+    comes_unread,
     evidence_of,
     lost_modules,
     new_python,
@@ -112,6 +115,9 @@ def _judged(
         if also:
             by = Afterwards(by.fate, by.why, certain=False, evidence=(*by.evidence, *also))
         yield _finding(ctx, reference, text, Severity.BLOCK, by, evidence=[where for _, where in lost])
+    elif unread := _unread(ctx, reference):
+        text = f"and imports {', '.join(unread)}, of which builds come that were not looked into"
+        yield _finding(ctx, reference, text, Severity.WARN, replace(then, certain=False))
     elif then.fate == "moves" or (by.fate == "moves" and python_goes(ctx)):
         text = then.why or by.why
         if reference.kind == "stack":
@@ -123,6 +129,12 @@ def _judged(
         else:
             text = f"and {text}"
         yield _finding(ctx, reference, text, Severity.WARN, then if then.fate == "moves" else by)
+
+
+def _unread(ctx: RuleContext, reference: Reference) -> list[str]:
+    """What it imports that comes in builds that nobody has looked into."""
+    names = reference.modules if reference.kind in _RUN else ()
+    return [name for name in names if comes_unread(ctx, name, user_site=reference.user_site)]
 
 
 def _on_python_path(ctx: RuleContext, reference: Reference, lost: set[str]) -> list[Evidence]:

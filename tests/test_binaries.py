@@ -390,9 +390,16 @@ def test_the_planned_tree_takes_away_and_brings_and_says_what_it_does_not_know()
         PackageChange("c", "install", None, record("c", noarch="generic")),
     ]
     brought = {"a": archives.Contents((archives.PackagedFile("lib/liba.so.2", "/c/lib/liba.so.2"),), "", opened=True)}
-    after = planned_tree(before, changes, lambda item: RecordFiles(paths[item.name]), brought, None)
+    listed = lambda item: RecordFiles(paths[item.name])  # noqa: E731
+    after = planned_tree(before, changes, listed, brought, None, lambda _: None)
     assert sorted(after.entries) == ["lib/liba.so.2", "lib/libmine.so"]
-    assert after.incomplete == {"conda:b"}
+    assert (after.incomplete, after.doubtful) == ({"conda:b"}, {"lib/libb.so.1"})
+    # What is written of both versions may say that the files come again, with other bytes, or that they go.
+    again = planned_tree(before, changes, listed, brought, None, lambda change: change.name == "b")
+    assert (again.entries["lib/libb.so.1"].source, again.incomplete) == (None, set())
+    left = planned_tree(before, changes, listed, brought, None, lambda _: False)
+    assert sorted(left.entries) == ["lib/liba.so.2", "lib/libmine.so"]
+    assert (left.incomplete, left.doubtful) == (set(), set())
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -432,7 +439,9 @@ def test_every_series_names_a_source_and_a_day():
     [
         ("openssl", "3.0.15", "3.3.1", "stays"),
         ("openssl", "3.3.1", "3.0.15", "unknown"),
-        ("openssl", "1.1.1w", "3.0.0", "unknown"),
+        ("openssl", "1.1.1w", "3.0.0", "leaves"),
+        ("openssl", "3.4.0", "4.0.0", "unknown"),
+        ("openssl", "3.4.0", "1.1.1w", "unknown"),
         ("libarrow", "14.0.1", "14.0.2", "stays"),
         ("libarrow", "14.0.2", "15.0.0", "leaves"),
         ("libprotobuf", "4.25.1", "4.25.2", "leaves"),
@@ -533,7 +542,9 @@ def test_a_package_that_is_linked_again_lies_where_the_planned_python_looks():
     before = tree("/p", Entry(path, "conda:a", f"/p/{path}"), Entry("bin/a", "conda:a", "/p/bin/a"))
     same = record("a", noarch="python")
     changes = [PackageChange("a", "relink", same, same)]
-    after = planned_tree(before, changes, lambda _: RecordFiles((path, "bin/a")), {}, "lib/python3.12/site-packages")
+    after = planned_tree(
+        before, changes, lambda _: RecordFiles((path, "bin/a")), {}, "lib/python3.12/site-packages", lambda _: None
+    )
     assert sorted(after.entries) == ["bin/a", "lib/python3.12/site-packages/a/_x.abi3.so"]
     assert after.entries["lib/python3.12/site-packages/a/_x.abi3.so"].source == f"/p/{path}"
     assert not after.incomplete

@@ -1,4 +1,4 @@
-"""What the rules may know of binaries: computed when the first rule asks, once, and not at all with `--no-files`.
+"""What the rules may know of binaries: computed when the first rule asks, once.
 
 Brings the parts together: the installed tree, the contents of planned packages from the nearest place that has them,
 the planned tree, and the comparison of how both load. The values it hands out are plain; where a question cannot be
@@ -22,6 +22,7 @@ from planner.abi.installed import installed_tree, pip_paths
 from planner.abi.library_path import library_path
 from planner.abi.loader import Loader
 from planner.abi.planned import installed_paths, may_hold_binaries, planned_sources, planned_tree
+from planner.abi.series import move
 from planner.abi.system import System
 from planner.abi.tree import Tree, is_shared
 from planner.versions import minor
@@ -39,8 +40,7 @@ if TYPE_CHECKING:
 class Sources:
     """Where contents of packages may be had: caches, folders with archives, and, if allowed, servers.
 
-    `look` is False with `--no-files`: then nothing of a package or a binary is looked at. `deep` fetches what only a
-    server has. `remote` says of a record whether its URL may be asked at all. `work` is a folder of ours, made on use.
+    `look` is False with `--no-files`: then no planned package is looked into. `deep` fetches what only a server has. `remote` says of a record whether its URL may be asked at all. `work` is a folder of ours, made on use.
     """
 
     look: bool
@@ -70,6 +70,16 @@ def work_folder(cache_dir: str) -> Iterator[Callable[[], Path]]:
             folder.cleanup()
 
 
+def _comes_again(change: PackageChange) -> bool | None:
+    """Whether a package's libraries keep their file names, by the table of ABI series; python's do within a minor."""
+    if change.before is None or change.after is None:
+        return None
+    if change.name == "python":
+        return minor(change.before.version) == minor(change.after.version) or None
+    moved = move(change.before, change.after)
+    return {"stays": True, "leaves": False}.get(moved.fate) if moved is not None else None
+
+
 class Binaries:
     """The answers about one change. Every property is computed on first use and stays."""
 
@@ -90,8 +100,8 @@ class Binaries:
         self._files = files
         self._sources = sources
         self._glibc = glibc
-        self._system = System() if this_machine and sources.look else None
-        self.readable = sources.look and not environment.subdir.startswith(("win-", "osx-"))
+        self._system = System() if this_machine else None
+        self.readable = not environment.subdir.startswith(("win-", "osx-"))
 
     @cached_property
     def before(self) -> Tree:
@@ -104,7 +114,7 @@ class Binaries:
     @cached_property
     def planned(self) -> Tree:
         """The environment after the change."""
-        return planned_tree(self.before, self._changes, self._files, self.contents, self._site_packages)
+        return planned_tree(self.before, self._changes, self._files, self.contents, self._site_packages, _comes_again)
 
     @cached_property
     def contents(self) -> Mapping[str, Contents]:
@@ -178,11 +188,7 @@ class Binaries:
         if not self.readable or not listed.known:
             return False
         shared = [path for path in listed.paths if is_shared(path)]
-        entries = [self.before.entries.get(path) for path in shared]
-        return all(
-            entry is not None and (entry.link is not None or self.comparison.before.facts(entry) is not None)
-            for entry in entries
-        )
+        return all(self.opened(path) for path in shared)
 
     def owned_paths(self, name: str) -> tuple[str, ...] | None:
         """The paths that a planned package will own; None where they are not known."""
@@ -194,6 +200,17 @@ class Binaries:
             listed = self._files(record)
             return listed.paths if listed.known else None
         return None
+
+    def opened(self, path: str) -> bool:
+        """Whether the object at a path of the environment, relative or absolute, was read as it is now."""
+        inside = path.removeprefix(f"{self._environment.prefix}/")
+        entry = self.before.entries.get(inside)
+        return entry is not None and (entry.link is not None or self.comparison.before.facts(entry) is not None)
+
+    def listed(self, name: str) -> bool:
+        """Whether the files of a package are known as they will be after the change."""
+        change = next((change for change in self._changes if change.name == name), None)
+        return change is None or change.after is None or name in self.contents or change.action == "relink"
 
     def python_sources(self, name: str) -> Mapping[str, str]:
         """The python sources of a planned package by where they will lie: where they can be read now, if they can."""

@@ -86,7 +86,7 @@ def unread_needs(ctx: RuleContext) -> Iterator[tuple[PackageRecord, Held, Edge]]
             continue
         for name in dict.fromkeys(split_spec(line)[0] for line in record.depends):
             change = moves(ctx, f"conda:{name}")
-            if change is None or change.before is None or not _is_library(ctx, change.before):
+            if change is None or change.before is None or not is_library(ctx, change.before):
                 continue
             held = by_metadata(ctx, f"conda:{record.name}", f"conda:{name}")
             status: EdgeStatus = {"holds": "intact", "breaks": "broken", "unknown": "unverified"}[held.fate]  # type: ignore[assignment]
@@ -113,7 +113,7 @@ def _moved(ctx: RuleContext) -> Iterator[Edge]:
         for line in record.depends:
             name = split_spec(line)[0]
             provider = moves(ctx, f"conda:{name}")
-            if provider is not None and provider.before is not None and _is_library(ctx, provider.before):
+            if provider is not None and provider.before is not None and is_library(ctx, provider.before):
                 evidence = (_requires(record, line),)
                 yield Edge(f"conda:{record.name}", f"conda:{name}", "series", line, status, evidence)
 
@@ -141,7 +141,9 @@ def _status(ctx: RuleContext, link: Link) -> tuple[EdgeStatus, tuple[Evidence, .
         return "broken", (seen, Evidence("file", broken.path, broken.error))
     if consumer is not None:
         return "rebuilt", (seen,)
-    if breaks or any((gap.consumer, gap.library) == (link.consumer, link.library) for gap in _gaps(ctx)):
+    if breaks:
+        return "unverified", (seen, *by_metadata(ctx, link.consumer, link.provider).evidence)
+    if any((gap.consumer, gap.library) == (link.consumer, link.library) for gap in _gaps(ctx)):
         held = by_metadata(ctx, link.consumer, link.provider)
         return ("intact" if held.fate == "holds" else "unverified"), (seen, *held.evidence)
     return "intact", (seen,)
@@ -151,7 +153,7 @@ def _was_read(ctx: RuleContext, record: PackageRecord) -> bool:
     return ctx.binaries is not None and ctx.binaries.was_read(record)
 
 
-def _is_library(ctx: RuleContext, record: PackageRecord) -> bool:
+def is_library(ctx: RuleContext, record: PackageRecord) -> bool:
     """Whether a package may hold a library that others link against: compiled, and no module of python's."""
     if record.name in _NOT_LIBRARIES or record.noarch is not None:
         return False

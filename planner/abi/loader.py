@@ -162,6 +162,8 @@ class Loader:
             return self._outside(name, facts) or Lack(at, name, known=False)
         folders, known = self._folders(objects, at)
         key = (name, folders, facts.architecture, facts.no_default_paths)
+        if any(self._is_doubtful(f"{folder}/{name}") for folder in folders):
+            return Lack(at, name, known=False)
         if key not in self._found:
             self._found[key] = self._in_folders(name, folders, facts) or (
                 None if facts.no_default_paths else self._outside(name, facts)
@@ -202,6 +204,11 @@ class Loader:
         if facts is not None:
             found += _expanded(facts.runpath, consumer.found)
         return tuple(dict.fromkeys(found)), known
+
+    def _is_doubtful(self, path: str) -> bool:
+        """Whether a package of which nobody knows the files had one at that path: nothing behind it is sure to be found."""
+        inside = self.tree.inside(posixpath.normpath(path)) if self.tree.doubtful else None
+        return inside in self.tree.doubtful and inside not in self.tree.entries
 
     def _in_folders(self, name: str, folders: Sequence[str], facts: ElfFacts) -> tuple[Entry, str] | None:
         for folder in folders:

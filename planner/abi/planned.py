@@ -1,7 +1,8 @@
 """The tree of an environment after a change: what stays, and what the planned packages bring.
 
 Packages of python's noarch kind are laid out for the planned python, as installers do it. Where the files of a planned
-package are not known, the tree says so.
+package are not known, what is written of both versions decides whether those it has now come again, unread, or go; where
+that says nothing, the tree says so.
 """
 
 from __future__ import annotations
@@ -29,32 +30,48 @@ def planned_tree(
     files: Callable[[PackageRecord], RecordFiles],
     contents: Mapping[str, Contents],
     site_packages: str | None,
+    comes_again: Callable[[PackageChange], bool | None],
 ) -> Tree:
     """The tree after `changes`. `contents` are those of planned packages by name, as far as they are known.
 
-    `site_packages` is the planned python's, relative to the prefix, None without python.
+    `site_packages` is the planned python's, relative to the prefix, None without python. `comes_again` says of a package
+    whose files are not known whether the file names of its libraries stay, None where nobody knows.
     """
     entries = dict(before.entries)
-    incomplete = set()
+    incomplete: set[str] = set()
+    doubtful: set[str] = set()
+    taken = _taken_away(entries, changes, files)
+    for change in changes:
+        if change.after is None:
+            continue
+        owner, had = f"conda:{change.name}", taken.get(change.name, ())
+        found = contents.get(change.name)
+        if found is not None:
+            entries.update((entry.path, entry) for entry in _laid_out(found, change.after, owner, site_packages))
+        elif change.action == "relink":
+            entries.update((entry.path, entry) for entry in _relinked(had, site_packages))
+        elif may_hold_binaries(change.after):
+            again = comes_again(change)
+            if again:
+                # The same names, with bytes that nobody has seen.
+                entries.update((entry.path, replace(entry, source=None, placeholder="")) for entry in had)
+            elif again is None:
+                incomplete.add(owner)
+                doubtful.update(entry.path for entry in had)
+    return Tree(before.prefix, entries, frozenset(incomplete), frozenset(doubtful))
+
+
+def _taken_away(
+    entries: dict[str, Entry], changes: Sequence[PackageChange], files: Callable[[PackageRecord], RecordFiles]
+) -> dict[str, list[Entry]]:
+    """Take what the changing packages own out of the entries: by name of the package, what was theirs."""
     taken: dict[str, list[Entry]] = {}
     for change in changes:
         for path in files(change.before).paths if change.before is not None else ():
             there = entries.get(path)
             if there is not None and there.owner == f"conda:{change.name}":
                 taken.setdefault(change.name, []).append(entries.pop(path))
-    for change in changes:
-        if change.after is None:
-            continue
-        owner = f"conda:{change.name}"
-        found = contents.get(change.name)
-        if found is None and change.action == "relink":
-            entries.update((entry.path, entry) for entry in _relinked(taken.get(change.name, ()), site_packages))
-        elif found is None:
-            if may_hold_binaries(change.after):
-                incomplete.add(owner)
-        else:
-            entries.update((entry.path, entry) for entry in _laid_out(found, change.after, owner, site_packages))
-    return Tree(before.prefix, entries, frozenset(incomplete))
+    return taken
 
 
 def may_hold_binaries(record: PackageRecord) -> bool:

@@ -45,11 +45,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """All entries by path. `incomplete` are the subjects whose files are not known: any path may be theirs."""
+    """All entries by path. `incomplete` are the subjects whose files are not known: any path may be theirs.
+
+    `doubtful` are the paths that those had before and may have again.
+    """
 
     prefix: str
     entries: Mapping[str, Entry]
     incomplete: frozenset[str] = frozenset()
+    doubtful: frozenset[str] = frozenset()
 
     def final(self, path: str) -> Entry | None:
         """The file that a path leads to, symlinks followed; None where there is none. Paths may be absolute."""

@@ -116,7 +116,7 @@ def _solver_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--cuda", metavar="VERSION|none", help="The CUDA version the target machine's driver supports.")
 @click.option("--driver", metavar="VERSION", help="The NVIDIA driver of the target machine.")
 @click.option("--glibc", metavar="VERSION", help="The glibc of the target machine.")
-@click.option("--no-files", is_flag=True, help="Look into no package and no binary: judge by metadata alone.")
+@click.option("--no-files", is_flag=True, help="Look into no planned package: judge what it brings by metadata alone.")
 @click.option("--deep", is_flag=True, help="Fetch packages whose content decides, and look into them.")
 @click.option("--name", metavar="NAME", help="Name of the new environment in the migration plan.")
 @click.option("--scan", multiple=True, metavar="DIR", help="Look here too for what refers to ENV. Repeatable.")
