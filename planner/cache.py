@@ -104,9 +104,23 @@ class Cache:
             _used(path)
         return found
 
-    def holds(self, kind: str, key: str) -> bool:
-        """Whether there is an entry under this name, of whatever version, whole or not."""
-        return self.folder is not None and os.path.exists(self._path(kind, key))
+    def holds(self, kind: str, version: str, key: str) -> bool:
+        """Whether there is an entry under this name in this version, whole or not."""
+        if self._folder is None:
+            return False
+        name = _name(kind, version, key)
+        start = len(_FORM) + _HEAD.size
+        try:
+            descriptor = os.open(self._path(kind, key), _OPEN)
+        except OSError:
+            return False
+        try:
+            head = os.read(descriptor, start + len(name))
+        except OSError:
+            return False
+        finally:
+            os.close(descriptor)
+        return head.startswith(_FORM) and head[start:] == name
 
     def put(self, kind: str, version: str, key: str, *parts: bytes | memoryview) -> bool:
         """Keep the parts as one content, in place of what lies there; whether that could be done."""

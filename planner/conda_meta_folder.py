@@ -85,7 +85,7 @@ def read_folder(prefix: str, kept: Cache) -> tuple[RecordFile, ...]:
 
 def is_kept(prefix: str, kept: Cache) -> bool:
     """Whether something was kept of a prefix; `read_folder` sees whether it is still true."""
-    return kept.holds(_KIND, os.path.realpath(os.path.join(prefix, "conda-meta")))
+    return kept.holds(_KIND, cache.made_by(*_MAKERS), os.path.realpath(os.path.join(prefix, "conda-meta")))
 
 
 def _present(folder: str) -> list[tuple[str, os.stat_result | None]]:

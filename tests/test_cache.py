@@ -41,6 +41,26 @@ def test_another_version_key_or_kind_is_no_hit(kept, asked):
     assert kept.get(*asked) is None
 
 
+def test_that_there_is_an_entry_is_told_by_its_head(kept, tmp_path):
+    assert not Cache(None).holds("things", "1", "key")
+    assert not kept.holds("things", "1", "key")
+    kept.put("things", "1", "key", b"x" * 100_000)
+    assert kept.holds("things", "1", "key")
+    assert not kept.holds("things", "2", "key")
+    assert not kept.holds("things", "1", "other")
+    (path,) = entries(tmp_path)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert kept.holds("things", "1", "key")  # that it is cut is seen by who reads it
+    path.write_bytes(path.read_bytes()[:20])
+    assert not kept.holds("things", "1", "key")
+    path.unlink()
+    os.mkfifo(path)
+    assert not kept.holds("things", "1", "key")
+    path.unlink()
+    path.mkdir()
+    assert not kept.holds("things", "1", "key")
+
+
 def test_an_entry_under_the_wrong_name_is_no_hit(kept, tmp_path):
     kept.put("things", "1", "key", b"content")
     (mine,) = entries(tmp_path)
