@@ -208,6 +208,7 @@ BY_HAND = (
     *_install("around", "base", "python=3.10", fires="ENV001 conda:tabulate", silent="ENV001 conda:six"),
     *_install("around", "base", "six=1.16", "markupsafe=2.1", silent="ENV001, ENV004, ENV005"),
     *_remove("around", "base", "pygments"),
+    *_remove("around", "base", "tabulate"),
     *_install("around", "clean", "python=3.12", fires="ENV001 conda:six"),
     *_install("around", "clean", "six=1.16", silent="ENV001, ENV004, ENV005"),
     *_install("around", "apart", "python=3.12", silent="ENV001"),

@@ -1,7 +1,9 @@
 """What works of the user site in environments other than base: every python X.Y of the user's reads the same folder.
 
 base's own view of it is `observe`'s. Here each other environment's interpreter tries the modules that lie there for its
-X.Y; that they come from the user site makes them units of that environment.
+X.Y; that they come from the user site makes them units of that environment. The scripts that `pip install --target`
+puts beside those modules are units of their own: they are run by the python that their first line names, which need not
+be the one that the modules were installed for.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.truth import inventory
+from tests.truth.inventory import Unit
 from tests.truth.observe import Seen
 from tests.truth.prefixes import clean_environment
 
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.truth.installations import Place
-    from tests.truth.inventory import Unit
 
 _PROBE = Path(__file__).with_name("probe.py")
 _PATIENCE = 600
@@ -32,7 +34,7 @@ def before(place: Place) -> dict[Unit, Seen]:
         units = {unit for unit in inventory.read(environment.name, _folder(place)).units if unit.kind == "module"}
         tried = _tried(place, environment.name, units)
         seen |= {unit: how for unit, how in tried.items() if how.error is None}
-    return seen
+    return seen | {unit: _run(place, unit) for unit in _scripts(place)}
 
 
 def of(place: Place, worked: Mapping[Unit, Seen]) -> set[Unit]:
@@ -43,7 +45,33 @@ def of(place: Place, worked: Mapping[Unit, Seen]) -> set[Unit]:
 
 def after(place: Place, target: str, units: set[Unit]) -> dict[Unit, Seen]:
     """How the target's among them do after its change."""
-    return _tried(place, target, {unit for unit in units if unit.environment == target})
+    scripts = {unit for unit in units if unit.kind == "command"}
+    seen = _tried(place, target, {unit for unit in units if unit.environment == target})
+    return seen | {unit: _run(place, unit) for unit in scripts}
+
+
+def _scripts(place: Place) -> list[Unit]:
+    paths = sorted(_folder(place).glob("lib/python*/site-packages/bin/*"))
+    return [Unit(f"script:{path.name}", f"file:{path}", "command", path.name) for path in paths if path.is_file()]
+
+
+def _run(place: Place, unit: Unit) -> Seen:
+    path = unit.owner.removeprefix("file:")
+    try:
+        done = subprocess.run(
+            [path, "--help"],
+            env=clean_environment(place.home),
+            cwd=place.home,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except OSError as error:
+        return Seen(f"gone: {error.strerror}: {error.filename}", path)
+    lines = done.stderr.strip().splitlines() or [""]
+    return Seen(f"exit {done.returncode}: {lines[-1]}"[:300] if done.returncode else None, path)
 
 
 def _folder(place: Place) -> Path:
