@@ -17,8 +17,9 @@ How it decides:
 Evidence and limits:
     Files and lines, read and never run. A module that imports what is not there today is taken not to work today. What
     is imported by a computed name is not seen, nor what a compiled module imports, but for `_cffi_backend` by those that
-    cffi made; on Windows nothing is looked at. Unverified: a module of a package that stays in another version, and
-    whatever may be among the files of planned packages that are not at hand.
+    cffi made; on Windows nothing is looked at. Unverified: a module of a package that stays in another version,
+    whatever may be among the files of planned packages that are not at hand, and, as a warning, what imports a compiled
+    module of which it is not known whether it still loads.
 
 Example:
     `conda remove setuptools`: numpy/distutils/msvccompiler.py of numpy 1.26.4 imports it in its first lines.
@@ -69,14 +70,16 @@ def _finding(ctx: RuleContext, owner: str, provider: str, items: Sequence[Lost],
     others = len(items) - 1
     more = f" and {others} more module{'s' if others > 1 else ''}" if others else ""
     through = f" {first.chain[0]}, which leads to {first.root}" if len(first.chain) > 1 else f" {first.root}"
-    fate = "does not load any more" if first.broken else f"goes with {_named(ctx, provider)}"
+    fate = f"that goes with {_named(ctx, provider)}"
+    if first.broken:
+        fate = "that does not load any more" if certain else "whether that still loads is not known"
     verb = "would no longer import" if certain else "may no longer import"
     return finding(
         ctx,
         "CHG009",
-        Severity.BLOCK if whole else Severity.WARN,
+        Severity.BLOCK if whole and (certain or not first.broken) else Severity.WARN,
         owner,
-        f"{first.module.name}{more} of {_named(ctx, owner)} {verb}: {first.importing}{through}, and that {fate}",
+        f"{first.module.name}{more} of {_named(ctx, owner)} {verb}: {first.importing}{through}, and {fate}",
         f"keep {_named(ctx, provider)} as it is, or do without {', '.join(whole) or 'these modules'}",
         predicts="import",
         certain=certain,

@@ -18,7 +18,7 @@ Evidence and limits:
     under no condition and not beside the script; the user site counts unless `-s` or `-I` switches it off. Unverified: a
     path whose package leaves while new packages come, which may bring it again; a module that also lies in a folder of a
     PYTHONPATH that is set where the script may be started; and, as a warning, one of a package of which a compiled build
-    comes that was not looked into (`--no-files`, or only a server has it). Looked for in the usual places of this machine and this user, and in `--scan` folders.
+    comes that was not looked into (`--no-files`, or only a server has it), or that leads to what may not load any more. Looked for in the usual places of this machine and this user, and in `--scan` folders.
 
 Example:
     ~/.local/share/jupyter/kernels/base/kernel.json starts /opt/conda/bin/python3.10; base moves to python 3.11.
@@ -116,7 +116,7 @@ def _judged(
             by = Afterwards(by.fate, by.why, certain=False, evidence=(*by.evidence, *also))
         yield _finding(ctx, reference, text, Severity.BLOCK, by, evidence=[where for _, where in lost])
     elif unread := _unread(ctx, reference):
-        text = f"and imports {', '.join(unread)}, of which builds come that were not looked into"
+        text = f"and imports {', '.join(unread)}: whether that still works is not known"
         yield _finding(ctx, reference, text, Severity.WARN, replace(then, certain=False))
     elif then.fate == "moves" or (by.fate == "moves" and python_goes(ctx)):
         text = then.why or by.why
@@ -132,9 +132,14 @@ def _judged(
 
 
 def _unread(ctx: RuleContext, reference: Reference) -> list[str]:
-    """What it imports that comes in builds that nobody has looked into."""
+    """What it imports that comes in a build that nobody has looked into, or leads to what may not load or be there."""
     names = reference.modules if reference.kind in _RUN else ()
-    return [name for name in names if comes_unread(ctx, name, user_site=reference.user_site)]
+    return [name for name in names if comes_unread(ctx, name, user_site=reference.user_site) or _in_doubt(ctx, name)]
+
+
+def _in_doubt(ctx: RuleContext, name: str) -> bool:
+    why = ctx.imports.why(name) if ctx.imports is not None else None
+    return why is not None and not why.certain
 
 
 def _on_python_path(ctx: RuleContext, reference: Reference, lost: set[str]) -> list[Evidence]:

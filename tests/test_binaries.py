@@ -548,3 +548,39 @@ def test_a_package_that_is_linked_again_lies_where_the_planned_python_looks():
     assert sorted(after.entries) == ["bin/a", "lib/python3.12/site-packages/a/_x.abi3.so"]
     assert after.entries["lib/python3.12/site-packages/a/_x.abi3.so"].source == f"/p/{path}"
     assert not after.incomplete
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Packages of which nobody knows the files
+
+
+@gcc
+def test_what_the_machine_has_is_not_taken_for_what_may_come_again(tmp_path):
+    program, library = tmp_path / "bin/a", tmp_path / "lib/libm.so.6"
+    objects.write(objects.ObjectTable(needs={"libm.so.6": ("cos",)}, rpath="$ORIGIN/../lib"), program)
+    objects.write(objects.ObjectTable(gives=("cos",)), library)
+    kept = Entry("bin/a", "conda:a", str(program))
+    before = tree(tmp_path, kept, Entry("lib/libm.so.6", "conda:m", str(library)))
+    after = Tree(str(tmp_path), {"bin/a": kept}, frozenset({"conda:m"}), frozenset({"lib/libm.so.6"}))
+    found = Comparison(Loader(before, System()), Loader(after, System()), minor=None, glibc=None).breaks()
+    assert [(item.kind, item.wanted, item.certain) for item in found] == [("library", "libm.so.6", False)]
+
+
+@gcc
+def test_symbols_of_a_python_that_nobody_has_seen_are_not_missed(tmp_path):
+    python, module = tmp_path / "bin/python", "lib/python3.11/site-packages/a/_x.abi3.so"
+    for path in (python, tmp_path / module):
+        path.parent.mkdir(parents=True)
+    made = {python: ("int PyLong_New(void) { return 1; } int main(void) { return 0; }", ["-rdynamic"])}
+    made[tmp_path / module] = (
+        "int PyLong_New(void); int PyInit_x(void) { return PyLong_New(); }",
+        ["-shared", "-fPIC"],
+    )
+    for path, (source, options) in made.items():
+        subprocess.run([objects.GCC, "-x", "c", "-", *options, "-o", path], input=source, text=True, check=True)
+    kept = Entry(module, "conda:a", str(tmp_path / module))
+    before = tree(tmp_path, kept, Entry("bin/python", "conda:python", str(python)))
+    for owners, broken in ((frozenset({"conda:python"}), []), (frozenset(), ["PyLong_New"])):
+        after = Tree(str(tmp_path), {module: kept}, owners, frozenset({"bin/python"} if owners else ()))
+        found = Comparison(Loader(before, None), Loader(after, None), minor="3.11", glibc=None).breaks()
+        assert [item.wanted for item in found if item.certain] == broken

@@ -310,6 +310,7 @@ class Comparison:
                 wanted.pop(symbol, None)
         # Where the successor's content is not at hand there is a gap, and no more can be said.
         unread = {loaded.entry.owner for loaded in process.objects if loaded.facts is None}
+        unread |= self.after.tree.incomplete
         return [(symbol, gave) for symbol, gave in wanted.items() if gave.entry.owner not in unread]
 
     def _unresolved(self, process: Process, place: int) -> list[tuple[Symbol, Loaded | None]]:

@@ -36,8 +36,8 @@ class Lost:
 
     `line` is 0 for a compiled module, and for one that fails by itself.
     `chain` are the names from what it imports to `root`, which is there before and not after (`broken` False), or is
-    an object that does not load (`broken` True). `provider` is whose that is. `certain` is False where the name may
-    come again from what is not at hand.
+    an object that does not load (`broken` True), or may not. `provider` is whose that is. `certain` is False where the name may
+    come again from what is not at hand, or the object may load.
     """
 
     module: Module
@@ -187,7 +187,7 @@ class Imports:
         """What fails by itself: modules that are gone, and objects that do not load."""
         if not self.readable:
             return {}
-        return {**self._both.gone, **{module.name: module for module in self._unloadable()}}
+        return {**self._doubtful, **self._both.gone, **self._unloadable}
 
     @cached_property
     def _reasons(self) -> Mapping[str, Reason]:
@@ -195,12 +195,16 @@ class Imports:
             return {}
         self._report("looking for what imports the modules that go")
         before = self._both.before.by_name
-        staying = (
+        staying = [
             module
             for name, module in self._both.after.by_name.items()
             if name in before and before[name].owner == module.owner and self._stays(module)
-        )
-        return failing(self._roots, staying, self._both.before, self._sources(1))
+        ]
+        sources = self._sources(1)
+        sure = failing({**self._both.gone, **self._unloadable}, staying, self._both.before, sources)
+        # What fails for certain is not said to be in doubt for another reason.
+        rest = (module for module in staying if module.name not in sure)
+        return {**failing(self._doubtful, rest, self._both.before, sources), **sure}
 
     def _stays(self, module: Module) -> bool:
         kind, _, name = module.owner.partition(":")
@@ -210,7 +214,20 @@ class Imports:
     def _rewritten(self) -> frozenset[str]:
         return frozenset(change.name for change in self._changes if change.action != "relink")
 
-    def _unloadable(self) -> Iterator[Module]:
+    @cached_property
+    def _doubtful(self) -> Mapping[str, Module]:
+        """The extension modules that stay and of which nobody knows whether they will load."""
+        breaks = [found for found in self._binaries.breaks if found.counts]
+        paths = {found.path for found in breaks} - {found.path for found in breaks if found.certain}
+        there = self._both.after.by_name.values() if paths else ()
+        found = (module for module in there if module.compiled and module.path in paths)
+        return {module.name: module for module in found if module.name not in self._unloadable}
+
+    @cached_property
+    def _unloadable(self) -> Mapping[str, Module]:
+        return {module.name: module for module in self._not_loading()}
+
+    def _not_loading(self) -> Iterator[Module]:
         """The extension modules that stay and do not load after the change, though they do now."""
         paths = {found.path for found in self._binaries.breaks if found.counts and found.certain}
         unfit = self._unfit_for_numpy()
@@ -247,7 +264,7 @@ class Imports:
 
     def _is_certain(self, root: str) -> bool:
         if root not in self._both.gone:
-            return True
+            return root not in self._doubtful
         # Of a package that stays in another version, a name may be given in another way than by a file.
         return not self._both.unlisted and root.partition(".")[0] not in self._both.after.tops
 
