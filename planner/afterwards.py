@@ -153,14 +153,15 @@ def _lost(ctx: RuleContext, name: str, *, user_site: bool) -> Evidence | None:
     return None if later and any(name in dist.top_level for dist in later.dists) else gone
 
 
-def comes_unread(ctx: RuleContext, name: str, *, user_site: bool) -> bool:
+def comes_unread(ctx: RuleContext, name: str) -> bool:
     """Whether a top-level module comes in another build of its package, compiled, that nobody has looked into."""
-    owners = {dist.owner.removeprefix("conda:") for dist, _ in _providers(ctx, name, user_site=user_site) if dist.owner}
+    inside = re.compile(rf"/site-packages/{re.escape(name)}[/.]")
     return ctx.binaries is not None and any(
-        change.name in owners
+        change.before is not None
         and change.after is not None
         and may_hold_binaries(change.after)
         and not ctx.binaries.listed(change.name)
+        and any(inside.search(path) for path in ctx.files(change.before).paths)
         for change in ctx.changes
     )
 

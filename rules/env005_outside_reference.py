@@ -134,7 +134,7 @@ def _judged(
 def _unread(ctx: RuleContext, reference: Reference) -> list[str]:
     """What it imports that comes in a build that nobody has looked into, or leads to what may not load or be there."""
     names = reference.modules if reference.kind in _RUN else ()
-    return [name for name in names if comes_unread(ctx, name, user_site=reference.user_site) or _in_doubt(ctx, name)]
+    return [name for name in names if comes_unread(ctx, name) or _in_doubt(ctx, name)]
 
 
 def _in_doubt(ctx: RuleContext, name: str) -> bool:

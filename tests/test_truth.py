@@ -253,6 +253,6 @@ def test_what_no_files_says_has_figures_of_its_own():
     assert of_all([result]).recall == 1
     assert of_all(table.without_files([result])).unverified == 1
     page = table.markdown([result], facts)
-    assert "Of the 1 breaks, 0 are predicted and 1 told as unverified by metadata alone" in page
+    assert "Of the 1 breaks, 0 are predicted and 1 told as unverified" in page
     assert "- `x: conda install -n work tool` (safe)" in page
     assert "with `--no-files`" not in table.markdown([replace(result, unread=None)], facts)

@@ -40,12 +40,14 @@ def before(place: Place) -> dict[Unit, Seen]:
 def of(place: Place, worked: Mapping[Unit, Seen]) -> set[Unit]:
     """Those of the units that `before` has found."""
     folder, base = f"{_folder(place)}/", place.installation.environments[0].name
-    return {unit for unit, how in worked.items() if unit.environment != base and (how.origin or "").startswith(folder)}
+    modules = {unit for unit, how in worked.items() if unit.kind == "module" and (how.origin or "").startswith(folder)}
+    scripts = {unit for unit in _scripts(place) if unit in worked}
+    return {unit for unit in modules if unit.environment != base} | scripts
 
 
 def after(place: Place, target: str, units: set[Unit]) -> dict[Unit, Seen]:
     """How the target's among them do after its change."""
-    scripts = {unit for unit in units if unit.kind == "command"}
+    scripts = units.intersection(_scripts(place))
     seen = _tried(place, target, {unit for unit in units if unit.environment == target})
     return seen | {unit: _run(place, unit) for unit in scripts}
 
