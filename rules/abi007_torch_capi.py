@@ -19,7 +19,7 @@ How it decides:
 Evidence and limits:
     Read from ELF objects, metadata, names and the table of builds. That a certain symbol will be missing is ABI004's to
     say; this rule says that the extension was made for another torch. Where two torches lie in one environment, it is
-    PIP002's.
+    PIP002's; where the one that comes was not looked into, whatever is made for the other is unverified.
 
 Example:
     torch-scatter 2.1.2+pt23cu121 stays while conda moves pytorch from 2.3.1 to 2.5.1.
@@ -62,6 +62,8 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
         return
     before = _torches(ctx, ctx.environment.records, ctx.environment.python)
     after = _torches(ctx, ctx.after, ctx.planned_python)
+    if len(before) == 1 and len(after) > 1:
+        yield from _beside(ctx, before[0], after)
     if len(before) != 1 or len(after) > 1:
         return
     old, new = before[0], after[0] if after else None
@@ -73,6 +75,21 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
             yield from _of_dist(ctx, dist, old, new)
     if moved is not None:
         yield from (_of_record(ctx, record, old, moved) for record in ctx.kept if _needs_any_torch(ctx, record))
+
+
+def _beside(ctx: RuleContext, old: Torch, after: Iterable[Torch]) -> Iterator[Finding]:
+    """What is made for the present torch where conda puts another one over it, or beside it, from files nobody has seen."""
+    for new in after:
+        moved = _moved(old, new)
+        kind, _, name = new.subject.partition(":")
+        if kind != "conda" or moved is None or ctx.binaries is None or ctx.binaries.listed(name):
+            continue
+        for dist in seen_by(seen_by(ctx.environment.pip_dists, ctx.environment.python), ctx.planned_python):
+            if not is_torch(dist) and (dist.name in _PARTNERS or _is_linked(ctx, dist)):
+                link = ctx.torch_link(dist)
+                shown = _linked(link) or (Evidence("metadata", dist.metadata_path, "is built for one torch"),)
+                text = f"is made for torch {old.version}, which lies where {name} may be put over it, {moved}"
+                yield _finding(ctx, dist, text, old, shown, certain=False)
 
 
 def _torches(ctx: RuleContext, records: Iterable[PackageRecord], python: str | None) -> tuple[Torch, ...]:
