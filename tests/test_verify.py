@@ -310,10 +310,10 @@ def test_a_hanging_import_is_stopped_with_all_it_started(with_torch, tmp_path):
         "time.sleep(300)\n"
     )
     start = time.monotonic()
-    result = with_torch(text, timeout=2)
-    assert time.monotonic() - start < 20
+    result = with_torch(text, timeout=8)
+    assert time.monotonic() - start < 60
     assert (result.status, result.code) == ("fail", "timeout")
-    assert result.reason.startswith("the probe was not done after 2 seconds and was stopped")
+    assert result.reason.startswith("the probe was not done after 8 seconds and was stopped")
     assert is_gone(int(note.read_text()))
 
 
