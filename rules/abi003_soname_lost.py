@@ -93,7 +93,7 @@ def _finding(ctx: RuleContext, subject: str, library: str, breaks: Sequence[Brea
         "" if certain or new else "; without --no-files and --offline, or with --deep, planned packages are looked into"
     )
     if held:
-        fate = "what it requires still holds, but not known is whether the file comes again"
+        fate = "what is required of it is still met, but whether the file comes again is not known"
     if stray:
         fate = "the copy that lies in the environment goes"
         option = (

@@ -20,13 +20,14 @@ How it decides:
     no bound, that is an unverified warning.
 
 Evidence and limits:
-    Metadata and the catalogue only: what links against what was not read. Where it was, ABI003 and ABI004 speak instead.
+    Metadata and the catalogue only: what links against what was not read. A file that is no object needs nothing. Where it was, ABI003 and ABI004 speak instead.
 
 Example:
     pyarrow stays while libarrow goes from 14 to 15, whose file is libarrow.so.1500.
 
 What to do:
-    Run again without --no-files, or with --deep; or let the package move in the same change.
+    Ask again where the files can be read, or have planned packages looked into (without --no-files, with --deep); or let
+    the package move in the same change.
 
 References:
     conda/conda#11111; conda-forge's pinning and run_exports.
@@ -65,7 +66,9 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
     changed = _changed_libraries(ctx)
     if changed:
         unowned = ctx.binaries.unowned if ctx.binaries is not None else ()
-        yield from (_nobodys(ctx, path, changed) for path in unowned if not _opened(ctx, path))
+        yield from (
+            _nobodys(ctx, path, changed) for path in unowned if ctx.binaries is None or ctx.binaries.unread(path)
+        )
         yield from (_built_here(ctx, dist, changed) for dist in ctx.environment.pip_dists if _may_link(ctx, dist))
     for record, edge in _unlooked(ctx):
         yield _rebuilt(ctx, record, edge)
@@ -98,7 +101,7 @@ def _unreadable(ctx: RuleContext) -> str:
 
 
 def _by_looking(ctx: RuleContext) -> str:
-    return "" if _unreadable(ctx) else ", look into the files (without --no-files, with --deep)"
+    return "" if _unreadable(ctx) else ", ask again where its files can be read"
 
 
 def _built_here(ctx: RuleContext, dist: PipDist, changed: list[str]) -> Finding:
@@ -109,8 +112,8 @@ def _built_here(ctx: RuleContext, dist: PipDist, changed: list[str]) -> Finding:
         Severity.BLOCK,
         f"pip:{dist.name}",
         f"pip's {dist.display_name} {dist.version} was built on a machine like this one and may use any library of the "
-        f"environment; {_named(changed)} change, and whether it still loads is not known without its files",
-        "run again without --no-files, or build it again after the change",
+        f"environment; {_named(changed)} change, its files cannot be read, and whether it still loads is not known",
+        "ask again where its files can be read, or build it again after the change",
         certain=False,
         evidence=(Evidence("file", f"{dist.metadata_path}/WHEEL", f"Tag: {tag}"),),
     )
@@ -122,9 +125,9 @@ def _nobodys(ctx: RuleContext, path: str, changed: list[str]) -> Finding:
         "ABI005",
         Severity.BLOCK,
         f"file:{path}",
-        f"{path} is neither conda's nor pip's and may use any library of the environment; {_named(changed)} change, and "
-        "whether it still loads is not known without looking into it",
-        "run again without --no-files, or build it again after the change",
+        f"{path} is neither conda's nor pip's and may use any library of the environment; {_named(changed)} change, it "
+        "cannot be read, and whether it still loads is not known",
+        "ask again where it can be read, or build it again after the change",
         certain=False,
         evidence=(Evidence("file", path, "no package owns it"),),
     )
@@ -137,7 +140,7 @@ def _rebuilt(ctx: RuleContext, record: PackageRecord, edge: Edge) -> Finding:
         Severity.WARN,
         edge.consumer,
         f"{record.label} comes in a build that was not looked into, and requires {edge.requirement}, without an upper "
-        f"bound: whether it was built for {becomes(ctx, edge.provider)}, is not known",
+        f"bound, {becomes(ctx, edge.provider)}: whether it was built for that is not known",
         "run again without --no-files, or with --deep",
         certain=False,
         evidence=edge.evidence,
@@ -154,15 +157,11 @@ def _may_link(ctx: RuleContext, dist: PipDist) -> bool:
     """Whether a distribution stays in reach of the planned python, was linked where it is used, and cannot be read."""
     reachable = dist.python is None or ctx.python_minor_after is None or dist.python == ctx.python_minor_after
     built_here = dist.compiled and any(_BUILT_HERE.search(tag) for tag in dist.tags)
-    return reachable and built_here and not all(_opened(ctx, f"{dist.location}/{path}") for path in dist.extensions)
+    return reachable and built_here and (ctx.binaries is None or ctx.binaries.unread_dist(dist))
 
 
 def _listed(ctx: RuleContext, name: str) -> bool:
     return ctx.binaries is not None and ctx.binaries.listed(name)
-
-
-def _opened(ctx: RuleContext, path: str) -> bool:
-    return ctx.binaries is not None and ctx.binaries.opened(path)
 
 
 def _unlooked(ctx: RuleContext) -> Iterator[tuple[PackageRecord, Edge]]:

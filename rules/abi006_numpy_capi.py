@@ -111,12 +111,11 @@ def _by_requirements(ctx: RuleContext, before: PackageRecord, after: PackageReco
         held, line = held_by_requirement(record, after)
         if held is None:
             yield _by_requirement(ctx, record, line, before, after)
-    if ctx.binaries is not None and ctx.binaries.readable:
-        return
     for dist in ctx.environment.pip_dists:
         reachable = dist.python is None or dist.python == ctx.python_minor_after
         line = next((text for text in dist.requires_dist if split_spec(text)[0] == "numpy"), "")
-        if reachable and dist.compiled and line and compare(after.version, before.version) > 0:
+        unread = ctx.binaries is None or ctx.binaries.unread_dist(dist)
+        if reachable and dist.compiled and line and unread and compare(after.version, before.version) > 0:
             yield _unread_dist(ctx, dist.name, dist.display_name, line, after)
 
 
@@ -154,8 +153,8 @@ def _unread_dist(ctx: RuleContext, name: str, shown: str, line: str, after: Pack
         Severity.BLOCK,
         f"pip:{name}",
         f"pip's {shown} is compiled and needs numpy, which becomes {after.version}; which numpy it was built with is not "
-        "known without its files",
-        "run again without --no-files, or install it again after the change",
+        "known, for its files cannot be read",
+        "ask again where its files can be read, or install it again after the change",
         certain=False,
         evidence=evidence,
         edges=(_edge(f"pip:{name}", line, "unverified", evidence),),

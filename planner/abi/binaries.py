@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from planner.abi import archives
 from planner.abi.comparison import Comparison
+from planner.abi.elf import ElfFault, read_elf
 from planner.abi.extensions import numpy_use
 from planner.abi.installed import installed_tree, pip_paths
 from planner.abi.library_path import library_path
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from planner.abi.archives import Contents
     from planner.abi.comparison import Break, Gap, Link
     from planner.abi.extensions import NumpyUse
-    from planner.model import Environment, PackageChange, PackageRecord, RecordFiles
+    from planner.model import Environment, PackageChange, PackageRecord, PipDist, RecordFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,11 @@ class Binaries:
         if not self.readable or not listed.known:
             return False
         shared = [path for path in listed.paths if is_shared(path)]
-        return all(self.opened(path) for path in shared)
+        entries = [self.before.entries.get(path) for path in shared]
+        return all(
+            entry is not None and (entry.link is not None or self.comparison.before.facts(entry) is not None)
+            for entry in entries
+        )
 
     def owned_paths(self, name: str) -> tuple[str, ...] | None:
         """The paths that a planned package will own; None where they are not known."""
@@ -201,11 +206,16 @@ class Binaries:
             return listed.paths if listed.known else None
         return None
 
-    def opened(self, path: str) -> bool:
-        """Whether the object at a path of the environment, relative or absolute, was read as it is now."""
-        inside = path.removeprefix(f"{self._environment.prefix}/")
-        entry = self.before.entries.get(inside)
-        return entry is not None and (entry.link is not None or self.comparison.before.facts(entry) is not None)
+    def unread(self, path: str) -> bool:
+        """Whether nobody knows what the file at a path of the environment needs; what is no object needs nothing."""
+        entry = self.before.entries.get(path)
+        if entry is None or entry.source is None:
+            return True
+        return entry.link is None and isinstance(read_elf(entry.source), ElfFault)
+
+    def unread_dist(self, dist: PipDist) -> bool:
+        """Whether nobody knows what one of the compiled modules of a distribution needs, or not even which it has."""
+        return not dist.extensions or any(self.unread(f"{dist.location}/{path}") for path in dist.extensions)
 
     def listed(self, name: str) -> bool:
         """Whether the files of a package are known as they will be after the change."""
