@@ -30,7 +30,10 @@ __all__ = ["Question", "what_if", "what_if_each"]
 
 
 def what_if(question: Question, rules: Rules, progress: Callable[[str], None] | None = None) -> Plan:
-    """Answer the question. `rules` may be a function that gets them: they are not needed before an engine works. Raises `InputError` and its kin for what cannot be used, `SolverFailed` for a broken engine."""
+    """Answer the question. `rules` may be a function that gets them: they are not needed before an engine works.
+
+    Raises `InputError` and its kin for what cannot be used, `SolverFailed` for a broken engine.
+    """
     return next(what_if_each((question,), rules, progress))
 
 

@@ -18,7 +18,8 @@ Evidence and limits:
     under no condition and not beside the script; the user site counts unless `-s` or `-I` switches it off. Unverified: a
     path whose package leaves while new packages come, which may bring it again; a module that also lies in a folder of a
     PYTHONPATH that is set where the script may be started; and, as a warning, one of a package of which a compiled build
-    comes that was not looked into (`--no-files`, or only a server has it), or that leads to what may not load any more. Looked for in the usual places of this machine and this user, and in `--scan` folders.
+    comes that was not looked into (`--no-files`, or only a server has it), or that leads to what may not load any more.
+    Looked for in the usual places of this machine and this user, and in `--scan` folders.
 
 Example:
     ~/.local/share/jupyter/kernels/base/kernel.json starts /opt/conda/bin/python3.10; base moves to python 3.11.

@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import os
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -113,3 +114,10 @@ def unprivileged():
             path.chmod(mode)
 
     return locked
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """As if the files had been written a while ago."""
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 10_000_000_000)

@@ -50,13 +50,6 @@ def write(prefix, name="tool-1.0-h0_0.json", content=None):
 
 
 @pytest.fixture
-def later(monkeypatch):
-    """As if the files had been written a while ago."""
-    now = time.time_ns
-    monkeypatch.setattr(time, "time_ns", lambda: now() + 10_000_000_000)
-
-
-@pytest.fixture
 def opened(monkeypatch):
     """The names of the files that were read since it was last cleared."""
     names = []

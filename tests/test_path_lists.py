@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 
 import pytest
 
@@ -19,13 +18,6 @@ def write(prefix, *paths, package="tool", version="1.0", file=None):
     more = {"fn": f"{package}-{version}-0.conda", "files": list(paths), "link": {"type": 1}}
     path.write_text(json.dumps(record | more))
     return path
-
-
-@pytest.fixture
-def later(monkeypatch):
-    """As if the files had been written a while ago."""
-    now = time.time_ns
-    monkeypatch.setattr(time, "time_ns", lambda: now() + 10_000_000_000)
 
 
 @pytest.fixture

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 class Sources:
     """Where contents of packages may be had: caches, folders with archives, and, if allowed, servers.
 
-    `look` is False with `--no-files`: then no planned package is looked into. `deep` fetches what only a server has. `remote` says of a record whether its URL may be asked at all. `work` is a folder of ours, made on use.
+    `look` is False with `--no-files`: then no planned package is looked into. `deep` fetches what only a server has.
+    `remote` says of a record whether its URL may be asked at all. `work` is a folder of ours, made on use.
     """
 
     look: bool
