@@ -6,6 +6,7 @@ a plain function with a text and knows nothing of this.
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
@@ -35,10 +36,24 @@ def kind(stream: TextIO, *, quiet: bool, verbose: bool) -> Kind:
 
 @contextmanager
 def progress(stream: TextIO, how: Kind) -> Iterator[Callable[[str], None]]:
-    """A function that tells of a stage; what it has drawn is gone at the end, lines stay."""
+    """A function that tells of a stage, from any thread; what it has drawn is gone at the end, lines stay."""
     if how == "none":
         yield lambda _text: None
-    elif how == "lines":
+        return
+    # An engine's thread tells of stages, too: one is drawn before the next is told.
+    lock = threading.Lock()
+    with _shown(stream, how) as show:
+
+        def tell(text: str) -> None:
+            with lock:
+                show(text)
+
+        yield tell
+
+
+@contextmanager
+def _shown(stream: TextIO, how: Kind) -> Iterator[Callable[[str], None]]:
+    if how == "lines":
         began = time.monotonic()
         last = ""
 

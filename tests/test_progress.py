@@ -10,6 +10,7 @@ import re
 import select
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -130,3 +131,15 @@ def test_no_color_and_quiet_on_a_real_terminal(tmp_path):
     shown = on_a_terminal(*PLANNER, "demo", "--exit-zero", "--quiet", XDG_CACHE_HOME=str(tmp_path), NO_COLOR="1")
     assert "\x1b" not in shown
     assert shown.startswith("What ")
+
+
+def test_no_stage_is_lost_where_two_threads_tell_of_them():
+    stream = Terminal()
+    with progress(stream, "live") as show:
+        tell = [[f"{name}{number}" for number in range(40)] for name in ("reading", "solving")]
+        threads = [threading.Thread(target=lambda stages=stages: [show(stage) for stage in stages]) for stages in tell]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [stage for stages in tell for stage in stages if f"{stage} " not in stream.getvalue()] == []
