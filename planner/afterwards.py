@@ -7,8 +7,9 @@ called gone only where it is bound to the python that goes, or where its package
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from msgspec import Struct
 
 from planner.abi.planned import may_hold_binaries
 from planner.model import Evidence
@@ -30,8 +31,7 @@ _SITE = re.compile(r"^lib/python[\d.]+t?/site-packages(?:/|$)")
 _PYTHON = re.compile(r"^(?:bin/python3?|python\.exe)$")
 
 
-@dataclass(frozen=True, slots=True)
-class Afterwards:
+class Afterwards(Struct, frozen=True):
     """What becomes of a path: gone, moves (the same name starts another python), or stays; why, and how sure that is."""
 
     fate: Fate

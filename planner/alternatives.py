@@ -10,9 +10,11 @@ the search may end before it is exhausted, and says so.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from functools import cmp_to_key
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from planner.diff import diff
 from planner.model import Alternative, Alternatives, Solution
@@ -33,8 +35,7 @@ _EXACT = re.compile(r"^={0,2}\d[\w.]*(\.\*|\*)?$")
 _SUCCESSORS = {"cudatoolkit": ("pytorch-cuda", "cuda-version")}
 
 
-@dataclass(frozen=True, slots=True)
-class _Idea:
+class _Idea(Struct, frozen=True):
     """A request worth trying, and what it costs whatever the solver makes of it."""
 
     specs: tuple[str, ...]

@@ -5,8 +5,9 @@ No engine needs it, so it is read while one works.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from planner import load
 from planner.belongings import Belongings, read_belongings
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from planner.situation import Situation
 
 
-@dataclass(frozen=True, slots=True)
-class Around:
+class Around(Struct, frozen=True):
     """What lies around the target: all environments, what refers to them from outside, and what else is the target's.
 
     `files` are the path lists of the target's records, read when asked for.

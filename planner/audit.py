@@ -6,9 +6,11 @@ Beside them stands what needs no change to be seen (`planner.present`), and the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from planner import judge
 from planner.abi.binaries import Binaries, Sources
@@ -33,8 +35,7 @@ if TYPE_CHECKING:
     from planner.situation import Situation
 
 
-@dataclass(frozen=True, slots=True)
-class Audit:
+class Audit(Struct, frozen=True):
     """The whole answer. `deep` says that every file was hashed; `outside` is what refers to the environment."""
 
     planner_version: str

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from planner.files import path_of_url, read_bytes
 
@@ -26,16 +27,14 @@ _MOST, _LARGEST = 200, 1_000_000  # files, and bytes of each: configuration is n
 _TEXTS = frozenset({"cron", "job", "kernel", "shebang", "unit"})
 
 
-@dataclass(frozen=True, slots=True)
-class OwnFile:
+class OwnFile(Struct, frozen=True):
     """A file that no package owns: its path below the prefix, and whether its text names the prefix."""
 
     path: str
     names_prefix: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Belongings:
+class Belongings(Struct, frozen=True):
     """What belongs to an environment beside its packages. `sources` are the `file:` URLs of pip's that are there.
 
     `kernels` are the names of Jupyter kernels outside of the prefix that start its python, `outside` the path and text of

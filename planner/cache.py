@@ -20,9 +20,10 @@ import tempfile
 import time
 import zlib
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from planner.version import __version__
 
@@ -73,8 +74,7 @@ def made_by(*modules: ModuleType) -> str:
     return digest.hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """How much lies in the cache folder: files and bytes of each part of it that is there."""
 
     folder: str

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
+
+from msgspec import Struct
 
 from planner.config import DEFAULT_CHANNELS_UNIX, DEFAULT_CHANNELS_WINDOWS, Config
 from planner.credentials import masked, without_credentials
@@ -47,8 +48,7 @@ _PATH = re.compile(r"^(?:\.{1,2}$|\.{1,2}[/\\]|~|/|[A-Za-z]:[/\\]|\\\\)")
 _NAME = re.compile(r"^[^\s:?#\\@%<>\"|*]+$")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A channel: `own` is its base URL without credentials, `source` the folder or URL that it is read from."""
 
     own: str

@@ -10,11 +10,12 @@ planner's own cache folder. The v3 part of repodata (CEP 48) is py-rattler's to 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from planner import ahead
 from planner.cache import NO_CACHE
@@ -40,8 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["canonical_channel", "open_channels", "records_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Repository:
+class _Repository(Struct, frozen=True):
     """One place of one channel; `rank` 0 is the best. `own` is the channel's URL, which the records keep."""
 
     own: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
 Part: TypeAlias = Literal["package", "distribution", "file", "setting"]
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One thing that is not the same. What is not there is an empty text."""
 
     part: Part
@@ -24,8 +24,7 @@ class Difference:
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """All that differs, by part and subject; what could not be compared; and what was left out, with the reason.
 
     `deep` says that files were compared.

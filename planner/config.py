@@ -10,8 +10,10 @@ options are the caller's to put on top.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from planner.config_files import expand_home, read_files
 from planner.config_merge import Merger, Source, text, texts
@@ -43,8 +45,7 @@ _PRIORITIES: dict[str, ChannelPriority] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """conda's settings as far as they change an answer; the defaults are conda's own.
 
     `channels` may hold credentials, as the files do: they are for fetching, and never to be shown. `custom_channels`

@@ -9,8 +9,9 @@ means is `planner.config`'s; which sources there are, `planner.config_files`'s.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from msgspec import Struct, field
 
 from planner.model import LoadProblem
 
@@ -22,8 +23,7 @@ Flag: TypeAlias = Literal["final", "top", "bottom"]
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """One place that sets something: a file, or the environment.
 
     `flags` are the flags beside its settings: by `(name,)` that of the setting, by `(name, n)` that of the n-th entry
@@ -35,8 +35,7 @@ class Source:
     flags: Mapping[tuple[str | int, ...], Flag] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Struct, frozen=True):
     """Where a setting is set, under which of its names, and to what."""
 
     source: Source

@@ -7,8 +7,9 @@ Whether a build is for a GPU at all is `planner.flavour`'s, what a driver suppor
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from planner.flavour import is_toolkit
 from planner.model import Evidence
@@ -35,8 +36,7 @@ _PIP_RUNTIME = re.compile(r"^nvidia-cuda-runtime(?:-cu\d+)?$")
 _PIP_CUDNN = re.compile(r"^nvidia-cudnn(?:-cu\d+)?$")
 
 
-@dataclass(frozen=True, slots=True)
-class CudaUse:
+class CudaUse(Struct, frozen=True):
     """Who is made for which CUDA version (X.Y, or X alone), and what says so."""
 
     version: str

@@ -7,8 +7,9 @@ on the driver of that major's first releases; before, each toolkit needs its own
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from planner.errors import InputError
 from planner.facts import known_facts
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 _COMPATIBLE_SINCE = 11  # the first CUDA major whose toolkits share one driver
 
 
-@dataclass(frozen=True, slots=True)
-class Lack:
+class Lack(Struct, frozen=True):
     """What a host's driver lacks for a CUDA build: what would be needed, what the host has, and the row that says so."""
 
     needs: str

@@ -8,12 +8,12 @@ so nothing in this installation can be run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 _HOST = "https://conda.anaconda.org"
 
 
-@dataclass(frozen=True, slots=True)
-class DemoInstallation:
+class DemoInstallation(Struct, frozen=True):
     """Where the demo was laid out, and the question it is made for, in the terms of `planner what-if`.
 
     `mirrors` says where on this machine each channel is read from; the host is given, so that the answer is the same

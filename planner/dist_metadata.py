@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 _NAME = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$")
 _VERSION = re.compile(r"^[^\s/\\]+$")
@@ -15,8 +16,7 @@ _FOLDER = re.compile(
 _SECTION = re.compile(r"^\[([^:\]]*)(?::(.*))?\]$")
 
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
+class Metadata(Struct, frozen=True):
     """What core metadata says, as it writes it; `requires_dist` are PEP 508 lines."""
 
     name: str

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from planner.dist_files import compiled_modules, read_list, top_level_names
 from planner.dist_metadata import Metadata, from_folder_name, normalise, parse, required
@@ -30,8 +31,7 @@ _UNKNOWN_DISTS = "which Python distributions are in it is not known"
 _LEFT_OUT = "this distribution is left out"
 
 
-@dataclass(frozen=True, slots=True)
-class _Site:
+class _Site(Struct, frozen=True):
     """A site-packages folder: its path on disk, the same relative to the prefix, and the python in that path."""
 
     path: str

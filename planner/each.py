@@ -7,8 +7,9 @@ comment. All lines are checked before the first is answered, so that a mistake i
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from planner.errors import InputError
 from planner.files import read_bytes, reason

@@ -8,9 +8,10 @@ come from elsewhere, so each fault is one message with the file and the place. N
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from planner.credentials import masked
 from planner.errors import BadSpec, InputError
@@ -25,8 +26,7 @@ _IGNORED = frozenset({"prefix", "variables", "platforms"})
 _KNOWN = frozenset({"name", "channels", "dependencies"}) | _IGNORED
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """One package of an explicit list: what its URL says of it, and its digest (MD5 or SHA-256), None without one."""
 
     spec: Spec
@@ -35,8 +35,7 @@ class Listed:
     digest: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EnvironmentFile:
+class EnvironmentFile(Struct, frozen=True):
     """What a file asks for. `explicit` packages are given instead of `specs` where it is an explicit list.
 
     `only_its_channels` says that the configured channels are not searched. `pip` are the lines of pip's part.

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import difflib
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import networkx as nx
+from msgspec import Struct
 
 from planner.errors import InputError
 from planner.model import PackageRecord
@@ -38,8 +38,7 @@ KINDS = ("depends", "python_abi", "pip_requires", "virtual", "constrains")
 _MOST_NAMED = 5
 
 
-@dataclass(frozen=True, slots=True)
-class WhyNode:
+class WhyNode(Struct, frozen=True):
     """A package in a tree of needs, with the edge that leads to it from the node above it.
 
     `requirement`, `kind` and `satisfied` are that edge's, empty for the root. Where `repeated`, what comes below it
@@ -133,16 +132,14 @@ def why(graph: Graph, package: str, direction: Direction) -> WhyNode:
     return _node(graph, _Step(root, "", "", None), trees[root], repeated=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Edge:
+class _Edge(Struct, frozen=True):
     provider: str
     kind: str
     requirement: str
     satisfied: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(Struct, frozen=True):
     """One edge as seen from a node: where it leads in the direction that is asked for."""
 
     subject: str

@@ -11,8 +11,9 @@ import json
 import os
 import re
 import subprocess
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

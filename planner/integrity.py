@@ -10,8 +10,9 @@ import hashlib
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from msgspec import Struct
 
 from planner.conda_meta import Fingerprint, fingerprints, stem
 from planner.files import read_bytes, reason
@@ -28,8 +29,7 @@ _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _DERIVED = (".pyc", ".pyo")
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+class Damage(Struct, frozen=True):
     """A file that is not as its package has it: the package's name, the path below the prefix, and how it differs."""
 
     owner: str
@@ -38,8 +38,7 @@ class Damage:
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class Integrity:
+class Integrity(Struct, frozen=True):
     """All damage, by path; how many files were looked at and how many of them hashed; packages without a usable list."""
 
     damage: tuple[Damage, ...]

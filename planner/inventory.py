@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from planner.dist_metadata import normalise
 from planner.files import read_bytes, reason
@@ -41,8 +42,7 @@ _PIP_CUDNN = re.compile(r"^nvidia-cudnn(?:-cu\d+)?$")
 _SMALL = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class EnvironmentRow:
+class EnvironmentRow(Struct, frozen=True):
     """One environment of the table. What is not known, or not there, is None.
 
     `torch_cuda` is the CUDA that torch was built for ("cpu" where it says none), `packages` counts conda's records and
@@ -71,8 +71,7 @@ class EnvironmentRow:
     problems: tuple[LoadProblem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Inventory:
+class Inventory(Struct, frozen=True):
     """All rows; `total_size` counts what environments share once, None where sizes were not measured."""
 
     root: str
@@ -316,8 +315,7 @@ def _short(setting: Setting) -> str:
 # Sizes
 
 
-@dataclass(frozen=True, slots=True)
-class _Sizes:
+class _Sizes(Struct, frozen=True):
     by_prefix: Mapping[str, tuple[int, int]]
     total: int
 

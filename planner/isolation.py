@@ -9,8 +9,9 @@ them is the rules' to say: a finding about an environment is what affects it.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from planner.model import EnvironmentReport, Severity
 

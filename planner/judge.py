@@ -7,8 +7,9 @@ fault of ours and is not caught.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from msgspec.structs import replace
 
 from planner.flavour import FRAMEWORKS
 from planner.model import Edge, Finding, Severity, Verdict

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from planner import judge, migrate
 from planner.abi import archives, fates

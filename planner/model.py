@@ -7,16 +7,16 @@ give equal bytes. Behaviour lives with whoever computes it: versions in `planner
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, TypeAlias
+
+from msgspec import Struct, field
 
 # --------------------------------------------------------------------------------------------------------------------
 # What is installed
 
 
-@dataclass(frozen=True, slots=True)
-class PackageRecord:
+class PackageRecord(Struct, frozen=True):
     """A conda package as repodata or conda-meta records it: what solving and judging need, without its path lists.
 
     `channel` is the channel's base URL or name as recorded, without the subdir. `size` is in bytes, `timestamp` in
@@ -66,8 +66,7 @@ class PackageRecord:
 PathType: TypeAlias = Literal["hardlink", "softlink", "directory", "other"]
 
 
-@dataclass(frozen=True, slots=True)
-class RecordFiles:
+class RecordFiles(Struct, frozen=True):
     """The path list of one installed record, loaded on demand: it is nine tenths of conda-meta.
 
     `paths` are relative to the prefix with forward slashes, sorted. `known` is False where the record names no files
@@ -79,8 +78,7 @@ class RecordFiles:
     known: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class DirectUrl:
+class DirectUrl(Struct, frozen=True):
     """Where pip was told to take a distribution from (PEP 610): a local folder or archive, a VCS, or a URL.
 
     `vcs` is the program of a repository and `commit` what was built of it, `subdirectory` where in it; each may be empty.
@@ -97,8 +95,7 @@ class DirectUrl:
 DistKind: TypeAlias = Literal["pure", "abi3", "tagged", "editable", "local"]
 
 
-@dataclass(frozen=True, slots=True)
-class PipDist:
+class PipDist(Struct, frozen=True):
     """A Python distribution found in a site-packages folder, by whatever installed it.
 
     `name` is normalised (PEP 503), `display_name` as its metadata writes it. `location` is the site-packages folder
@@ -154,8 +151,7 @@ class PipDist:
         return bool(self.extensions) and all(".abi3." in path for path in self.extensions)
 
 
-@dataclass(frozen=True, slots=True)
-class SharedPath:
+class SharedPath(Struct, frozen=True):
     """A path, relative to the prefix, that a conda record and one of pip's distributions both list as theirs.
 
     `same` says whether both list the same content, `holds` whose content lies there; None where that is not known.
@@ -166,8 +162,7 @@ class SharedPath:
     holds: Literal["conda", "pip", "neither"] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TorchLink:
+class TorchLink(Struct, frozen=True):
     """How a distribution's objects are tied to torch: linked to its C++ interface, to its stable one alone, or not at all.
 
     `path` is the object that shows it, relative to the prefix, `libraries` those of torch that it needs, `symbol` a name
@@ -180,8 +175,7 @@ class TorchLink:
     symbol: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LoadProblem:
+class LoadProblem(Struct, frozen=True):
     """An input that could not be read: which file, what is wrong, and what was done without it."""
 
     path: str
@@ -189,8 +183,7 @@ class LoadProblem:
     consequence: str
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(Struct, frozen=True):
     """What people asked for, folded from `conda-meta/history`: name -> last spec, of names still installed."""
 
     specs: tuple[tuple[str, str], ...] = ()
@@ -201,8 +194,7 @@ class History:
         return frozenset(name for name, _ in self.specs)
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(Struct, frozen=True):
     """One conda environment as it lies on disk. Records and dists are sorted by name.
 
     `sites` are its site-packages folders, relative to the prefix with forward slashes.
@@ -237,8 +229,7 @@ class Environment:
         return record.version if record else None
 
 
-@dataclass(frozen=True, slots=True)
-class Installation:
+class Installation(Struct, frozen=True):
     """A conda installation: its root prefix and every environment found, base first, then by prefix.
 
     Environments that nobody asked about may be known without the dists that conda owns, and without a fingerprint.
@@ -250,8 +241,7 @@ class Installation:
     problems: tuple[LoadProblem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class VirtualPackage:
+class VirtualPackage(Struct, frozen=True):
     """A fact of the host that packages depend on, `__cuda 12.4` say."""
 
     name: str
@@ -259,8 +249,7 @@ class VirtualPackage:
     build: str = "0"
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(Struct, frozen=True):
     """The machine the change is meant for: detected here, given by options or a file, or assumed."""
 
     subdir: str
@@ -284,8 +273,7 @@ Operation: TypeAlias = Literal["install", "update", "update-all", "remove"]
 ChannelPriority: TypeAlias = Literal["strict", "flexible", "disabled"]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """The change as the admin would type it: operation and specs, and whose command it is."""
 
     operation: Operation
@@ -296,8 +284,7 @@ class Request:
     options: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Repodata:
+class Repodata(Struct, frozen=True):
     """One subdir of one channel, ready to read: a `repodata.json` on this machine.
 
     `channel` is the channel's own URL or name, which records keep; `path` is where this copy lies. Files of one
@@ -311,48 +298,41 @@ class Repodata:
     rank: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Install:
+class Install(Struct, frozen=True):
     """The spec must be satisfied."""
 
     spec: str
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(Struct, frozen=True):
     """Move to the best that fits; a spec with a version must also be satisfied."""
 
     spec: str
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateAll:
+class UpdateAll(Struct, frozen=True):
     """Move everything installed to the best that fits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Remove:
+class Remove(Struct, frozen=True):
     """The package must go, and what needs it with it."""
 
     spec: str
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(Struct, frozen=True):
     """Someone asked for it: cleaning up must not take it. A conflict still may."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Freeze:
+class Freeze(Struct, frozen=True):
     """The installed build must stay as it is."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pin:
+class Pin(Struct, frozen=True):
     """A constraint that installs nothing: if the package is there, it satisfies the spec."""
 
     spec: str
@@ -361,8 +341,7 @@ class Pin:
 Job: TypeAlias = Install | Update | UpdateAll | Remove | Keep | Freeze | Pin
 
 
-@dataclass(frozen=True, slots=True)
-class SolveRequest:
+class SolveRequest(Struct, frozen=True):
     """All that an engine may look at. Without a job, an installed package is weakly kept: a conflict may take it.
 
     `channel_names` says what the channel names in the jobs' specs stand for: base URLs, several for `defaults`. Where
@@ -388,15 +367,13 @@ class SolveRequest:
 # What an engine answers
 
 
-@dataclass(frozen=True, slots=True)
-class Solution:
+class Solution(Struct, frozen=True):
     """The records that would be in the environment, sorted by name; virtual packages not among them."""
 
     records: tuple[PackageRecord, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ProblemNode:
+class ProblemNode(Struct, frozen=True):
     """What takes part in a conflict: builds of one package, a spec that nothing meets, a constraint, or the request.
 
     `text` names versions or specs, shortened by the engine where there are many.
@@ -408,8 +385,7 @@ class ProblemNode:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ProblemGraph:
+class ProblemGraph(Struct, frozen=True):
     """A conflict as a graph: who requires what (`edges` are from, to, spec), and which nodes exclude each other."""
 
     root: int
@@ -418,8 +394,7 @@ class ProblemGraph:
     conflicts: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Unsolvable:
+class Unsolvable(Struct, frozen=True):
     """There is no such environment. `explanation` is the engine's own; `against` names what stands against it.
 
     Those of `against` that are pins are in `pinned` too. `problems` are the engine's single statements and `graph`
@@ -437,8 +412,7 @@ class Unsolvable:
 SolveOutcome: TypeAlias = Solution | Unsolvable
 
 
-@dataclass(frozen=True, slots=True)
-class SolverInfo:
+class SolverInfo(Struct, frozen=True):
     """Which engine answered, and how far its answer is the real tool's."""
 
     name: Literal["libmamba", "rattler"]
@@ -455,8 +429,7 @@ class SolverInfo:
 Action: TypeAlias = Literal["install", "remove", "upgrade", "downgrade", "rebuild", "relink", "channel"]
 
 
-@dataclass(frozen=True, slots=True)
-class PackageChange:
+class PackageChange(Struct, frozen=True):
     """One package before and after. `reason` is for readers only: nothing decides by it."""
 
     name: str
@@ -467,8 +440,7 @@ class PackageChange:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class HeldBack:
+class HeldBack(Struct, frozen=True):
     """A package that was meant to move and stays at `version`, though a channel has `newest`; `reason` as above."""
 
     name: str
@@ -480,8 +452,7 @@ class HeldBack:
 EvidenceKind: TypeAlias = Literal["file", "metadata", "catalogue"]
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """Where to look to check a sentence of the report, and what stands there."""
 
     kind: EvidenceKind
@@ -492,8 +463,7 @@ class Evidence:
 EdgeStatus: TypeAlias = Literal["intact", "rebuilt", "removed", "broken", "unverified"]
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """An ABI edge that the change reaches: consumer needs provider, and what becomes of that.
 
     Consumers and providers are subjects: `conda:NAME`, `pip:NAME`, `file:PATH`, `env:NAME`, `host:WHAT`.
@@ -519,8 +489,7 @@ class Severity(str, Enum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that a rule has to say about one subject.
 
     `predicts` names what would be seen to break when the change is carried out: a load or import error, a program
@@ -554,8 +523,7 @@ class Verdict(str, Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class EnvironmentReport:
+class EnvironmentReport(Struct, frozen=True):
     """What the change does to one environment of the installation, and how that is known.
 
     Where `readable` is False, `evidence` begins with what could not be read and what was done without it.
@@ -572,8 +540,7 @@ class EnvironmentReport:
 Argv: TypeAlias = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One step of the migration: commands, how to check that it worked, and how to take it back (argv lists)."""
 
     id: str
@@ -584,8 +551,7 @@ class Step:
     undo: tuple[Argv, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
+class Migration(Struct, frozen=True):
     """The new environment beside the old one: its steps, and the texts of the files they need."""
 
     name: str
@@ -598,8 +564,7 @@ class Migration:
     disk_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Alternative:
+class Alternative(Struct, frozen=True):
     """A request near the one that was made, which does solve, and what it costs in plain sentences."""
 
     specs: tuple[str, ...]
@@ -608,16 +573,14 @@ class Alternative:
     downgraded: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Alternatives:
+class Alternatives(Struct, frozen=True):
     """The nearest requests that solve, nearest first; `complete` when nothing nearer was left untried."""
 
     complete: bool = False
     items: tuple[Alternative, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """The environment that the question is about."""
 
     name: str
@@ -627,8 +590,7 @@ class Target:
     pip_packages: int
 
 
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
+class Fingerprint(Struct, frozen=True):
     """Digests of what the plan rests on; `planner apply` refuses when target or host have moved."""
 
     target: str
@@ -637,8 +599,7 @@ class Fingerprint:
     repodata: str
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The whole answer: what renderers show, what is saved, what is carried out."""
 
     planner_version: str

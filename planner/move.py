@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from planner.belongings import NOTHING_ELSE, Belongings
 from planner.errors import BadSpec
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from planner.pip_layer import PipLayer
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
+class Tool(Struct, frozen=True):
     """The program that makes environments here: its name, how it is called, and which hash its locks may hold."""
 
     name: str
@@ -24,8 +24,7 @@ class Tool:
     sha256: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """All that the steps are written from.
 
     `specs` is what the new environment was asked to have, `solution` what it gets. `root_python` is None where base

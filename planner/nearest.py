@@ -7,15 +7,15 @@ Every set that is returned was solved. Solving itself is the caller's: here it i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class Nearest:
+class Nearest(Struct, frozen=True):
     """`kept` solves; each of `lost` is a spec left out, with a sentence that says why."""
 
     kept: tuple[str, ...]

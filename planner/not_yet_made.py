@@ -7,8 +7,9 @@ either: then the place where micromamba would begin one stands in for its root.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from planner import config, discover, load
 from planner.config_files import expand_home

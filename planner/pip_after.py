@@ -7,8 +7,9 @@ be conda's, unless the two differ today: then it is not known, and stands here a
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from planner.dist_metadata import normalise
 from planner.facts import dist_names

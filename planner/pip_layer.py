@@ -8,9 +8,10 @@ is not plainly one becomes a comment, and no text can start a line of its own. P
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
+
+from msgspec import Struct
 
 from planner.pip_after import dist_name
 from planner.pip_classes import accepts
@@ -29,8 +30,7 @@ _COMMIT, _SUBDIRECTORY = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}"), re.compile(r"
 _TORCH_INDEX = "https://download.pytorch.org/whl/"
 
 
-@dataclass(frozen=True, slots=True)
-class PipLayer:
+class PipLayer(Struct, frozen=True):
     """The pip layer of a new environment.
 
     `lines` are what pip is given, `carried` the dists behind them; `left` is (dist, reason) for each that does not

@@ -9,8 +9,9 @@ imported on first use: many environments have nothing of pip's.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from planner.dist_metadata import normalise
 from planner.versions import minor
@@ -34,8 +35,7 @@ _SYSTEMS = {
 _MACHINES = {"32": "i686", "64": "x86_64", "arm64": "arm64", "aarch64": "aarch64", "ppc64le": "ppc64le"}
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Struct, frozen=True):
     """One requirement: who has it, who meets it (subjects), its kind, its text, and whether it is met (None: unknown)."""
 
     consumer: str

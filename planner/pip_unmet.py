@@ -5,8 +5,9 @@ Markers hold for the environment after the change. Conda's packages stand for th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from planner.pip_after import environment_after, one_owner_each
 from planner.pip_requirements import needs
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from planner.rule import RuleContext
 
 
-@dataclass(frozen=True, slots=True)
-class Unmet:
+class Unmet(Struct, frozen=True):
     """A need that is not met after the change; `was` is the same one before, `planned` the environment after it."""
 
     need: Need

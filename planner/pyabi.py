@@ -7,8 +7,9 @@ neither metadata nor names tell, the answer is None or uncertain, and the rules 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from planner.model import Evidence
 from planner.versions import minor
@@ -56,8 +57,7 @@ _EMPTY_ARCHIVE = 4096  # bytes: an archive this small has room for its own metad
 _PYTHON_ITSELF = frozenset({"cpython", "python", "python_abi"})
 
 
-@dataclass(frozen=True, slots=True)
-class Mismatch:
+class Mismatch(Struct, frozen=True):
     """A build that the planned python cannot use: what it was built for, what shows it, and what would be seen.
 
     `effect` is "import" where compiled modules are bound to the other python, "gone" where its modules merely lie in

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from planner.model import ChannelPriority, Operation, Tool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Struct, frozen=True, kw_only=True):
     """What `planner what-if` was asked. Options unset are None or empty: then configuration decides.
 
     With `from_file`, what is asked for stands in that file, and `env` is the name or prefix of an environment to be

@@ -6,8 +6,10 @@ explains a change, the reason says that it was the solver's choice and claims no
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from planner.origin import channel_name
 from planner.versions import dependency_name, matches, minor, spec_name
@@ -46,8 +48,7 @@ def explain_changes(
     return tuple(replace(change, reason=_reason(change, context)) for change in changes)
 
 
-@dataclass(frozen=True, slots=True)
-class _Context:
+class _Context(Struct, frozen=True):
     """What the reasons are looked up in."""
 
     before: Mapping[str, PackageRecord]

@@ -7,8 +7,9 @@ check it with `ls` or `cat`. What becomes of it on a change is worked out in `pl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +23,7 @@ Variable: TypeAlias = Literal["LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME", "PY
 Scope: TypeAlias = Literal["environment", "kernel", "process", "service", "shell"]
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """Something outside an environment that names a path of it.
 
     `source` is the file, link or folder that refers (absolute), `line` the line in it (0: the whole), `text` what stands
@@ -55,8 +55,7 @@ class Reference:
         return f"{self.source}:{self.line}" if self.line else self.source
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """One entry of a variable that decides what is loaded, and where it is set.
 
     `prefix` and `path` say which path of which environment the entry is, None and the entry itself where it is in none.
@@ -83,8 +82,7 @@ class Setting:
         return f"{self.source}:{self.line}" if self.line else self.source
 
 
-@dataclass(frozen=True, slots=True)
-class UserSite:
+class UserSite(Struct, frozen=True):
     """`~/.local/lib/pythonX.Y/site-packages`: every python X.Y of this user reads it before its own."""
 
     python: str
@@ -92,8 +90,7 @@ class UserSite:
     dists: tuple[PipDist, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RunningProcess:
+class RunningProcess(Struct, frozen=True):
     """A process that runs from, or has mapped, files of an environment; `path` is one of them."""
 
     pid: int
@@ -103,8 +100,7 @@ class RunningProcess:
     user: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SharedFile:
+class SharedFile(Struct, frozen=True):
     """A file of an environment that is one inode with a file of another one, which does not own it by the same build."""
 
     path: str
@@ -113,8 +109,7 @@ class SharedFile:
     links: int
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(Struct, frozen=True):
     """How many bytes this user may still write below a folder, and the device it is on."""
 
     folder: str
@@ -122,8 +117,7 @@ class Room:
     device: int
 
 
-@dataclass(frozen=True, slots=True)
-class Disk:
+class Disk(Struct, frozen=True):
     """Where a change writes: the environment, the package cache, and the folder of new environments.
 
     `cached` are the dist names that the package caches hold ready: nothing is fetched or unpacked for these. A folder
@@ -140,8 +134,7 @@ def _none_shared(_record: PackageRecord) -> tuple[SharedFile, ...]:
     return ()
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """All that was found around the environments of one installation.
 
     `looked_at` counts for each prefix what was read in it. `user_site_off` says where it is said that the user site is
@@ -157,7 +150,7 @@ class Surroundings:
     cache_links: tuple[tuple[str, int, str], ...] = ()
     user_site_off: str = ""
     disk: Disk = Disk()
-    shared: Callable[[PackageRecord], tuple[SharedFile, ...]] = field(default=_none_shared, compare=False)
+    shared: Callable[[PackageRecord], tuple[SharedFile, ...]] = _none_shared
 
     def user_site(self, python: str | None) -> UserSite | None:
         """The user site of that python X.Y, if it has anything in it."""

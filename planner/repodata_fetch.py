@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from planner.credentials import has_credentials, masked
 from planner.errors import ChannelError, InputError
@@ -26,8 +27,7 @@ _RETRIES = 2
 _TIMEOUT_SECONDS = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """One subdir of a channel on a server. `source` may hold credentials, `own` never does."""
 
     own: str

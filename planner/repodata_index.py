@@ -16,10 +16,10 @@ import mmap
 import os
 import re
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
+from msgspec import Struct
 
 from planner.cache import identity, settled
 from planner.errors import ChannelError
@@ -71,8 +71,7 @@ _NO_PLACES = b""
 _ENDINGS = (".conda", ".tar.bz2")
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """Records of one name that lie together: JSON members, the comma after the last one left out; `place` in the file."""
 
     name: str
@@ -90,8 +89,7 @@ class Run:
         return Run(self.name, self.place, self.conda, b",".join(left)) if left else None
 
 
-@dataclass(frozen=True, slots=True)
-class RepodataIndex:
+class RepodataIndex(Struct, frozen=True):
     """One file, the digest of its content, and the places of its records; `places` is None where it has no index."""
 
     path: str

@@ -8,8 +8,9 @@ record on demand. No file, clock, network or solver is within a rule's reach.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from planner.facts import known_facts
 from planner.model import Finding, Severity
@@ -39,8 +40,7 @@ if TYPE_CHECKING:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class RuleContext:
+class RuleContext(Struct, frozen=True):
     """All that a rule may look at.
 
     `environment` is the target as it is; `after` are the records after the change, None when the request has no
@@ -122,8 +122,7 @@ class RuleContext:
         return tuple(record for record in self.environment.records if record.name not in gone)
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One rule of the catalogue. Ids are permanent; `severity` is the default, which `check` may raise.
 
     A `late` one is checked after the others: it asks for what an engine may still be working on.

@@ -14,11 +14,12 @@ import json
 import re
 import reprlib
 import types
-from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from msgspec import Struct
 
 from planner.errors import InputError
 from planner.model import Edge, Finding, Fingerprint, Host, Migration, PackageRecord, Plan, Request, VirtualPackage
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 FORMAT = "conda-upgrade-plan"
 SCHEMA_VERSION = 1
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Struct)
 
 # Document key -> attribute, where the two differ or the document holds less than the type.
 _KEYS: dict[type, dict[str, str]] = {
@@ -153,7 +154,7 @@ def plan_from_dict(data: Any) -> Plan:
         raise InputError("explanation: only an unsolvable plan has one")
     if unsolvable and not isinstance(body.get("explanation"), str):
         raise InputError("explanation: an unsolvable plan must have one, as text")
-    plan = _dataclass(Plan, {"explanation": None, "held_back": [], **body}, "")
+    plan = _struct(Plan, {"explanation": None, "held_back": [], **body}, "")
     _check_whole(plan)
     return plan
 
@@ -193,14 +194,14 @@ def _all_known(path: str, ids: tuple[str, ...], known: frozenset[str], what: str
 # Values to JSON
 
 
-def _keys(cls: type) -> dict[str, str]:
-    return _KEYS.get(cls) or {field.name: field.name for field in fields(cls)}
+def _keys(cls: type[Struct]) -> dict[str, str]:
+    return _KEYS.get(cls) or {name: name for name in cls.__struct_fields__}
 
 
 def _encode(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
-    if is_dataclass(value) and not isinstance(value, type):
+    if isinstance(value, Struct):
         return {key: _encode_field(value, attribute) for key, attribute in _keys(type(value)).items()}
     if isinstance(value, tuple):
         return [_encode(item) for item in value]
@@ -227,7 +228,7 @@ def _hints(cls: type) -> dict[str, Any]:
     return get_type_hints(cls)
 
 
-def _dataclass(cls: type[T], data: Any, path: str) -> T:
+def _struct(cls: type[T], data: Any, path: str) -> T:
     keys = _keys(cls)
     if not isinstance(data, dict):
         raise InputError(f"{path}: {_show(data)} is not an object")
@@ -271,8 +272,8 @@ def _decode(hint: Any, value: Any, path: str) -> Any:
         return _one_of(get_args(hint), value, path)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint(_one_of(tuple(item.value for item in hint), value, path))
-    if is_dataclass(hint):
-        return _dataclass(hint, value, path)  # type: ignore[arg-type]  # is_dataclass also accepts instances
+    if issubclass(hint, Struct):
+        return _struct(hint, value, path)
     return _plain(hint, value, path)
 
 

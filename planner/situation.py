@@ -6,8 +6,10 @@ What only judging looks at is `planner.around`'s: it is much more, and can be re
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from planner import channels, config, discover, host, load
 from planner.cache import open_cache
@@ -29,8 +31,7 @@ if TYPE_CHECKING:
     from planner.question import Question
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(Struct, frozen=True):
     """What an engine is asked with. `root` is the installation's root prefix and `base` the environment there, if any.
 
     `prefixes` are all environments by name and prefix. `channel_names` are the channels that specs name, each with the

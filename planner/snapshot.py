@@ -12,9 +12,10 @@ import os
 import re
 import stat
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from msgspec import Struct
 
 from planner.files import reason
 from planner.load import load_environment
@@ -37,8 +38,7 @@ _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _NOT_OWN = frozenset({"envs", "pkgs"})
 
 
-@dataclass(frozen=True, slots=True)
-class RecordState:
+class RecordState(Struct, frozen=True):
     """One conda package. `channel` is its name as people write it; `hash` is sha256, md5 or empty."""
 
     name: str
@@ -49,8 +49,7 @@ class RecordState:
     hash: str
 
 
-@dataclass(frozen=True, slots=True)
-class DistState:
+class DistState(Struct, frozen=True):
     """One Python distribution: where it lies, who installed it, and the URL it was installed from, if that is on record."""
 
     name: str
@@ -61,8 +60,7 @@ class DistState:
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class FileState:
+class FileState(Struct, frozen=True):
     """One path below the prefix. `mode` are the permission bits, `size` is in bytes.
 
     `content` is the SHA-256 of a file, the target of a link, empty where it could not be read. `moved` is the SHA-256 of a
@@ -77,8 +75,7 @@ class FileState:
     moved: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """An environment at one moment. `files` is None where it was not taken deep."""
 
     planner_version: str

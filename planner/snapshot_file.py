@@ -23,7 +23,7 @@ def dumps(snapshot: Snapshot) -> str:
     document = {
         "format": FORMAT,
         "schema_version": SCHEMA_VERSION,
-        **{name: getattr(snapshot, name) for name in snapshot.__slots__ if name != "files"},
+        **{name: getattr(snapshot, name) for name in snapshot.__struct_fields__ if name != "files"},
         "records": [_fields(record) for record in snapshot.records],
         "dists": [_fields(dist) for dist in snapshot.dists],
         "variables": dict(snapshot.variables),
@@ -37,7 +37,7 @@ def dumps(snapshot: Snapshot) -> str:
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__slots__}
+    return {name: getattr(value, name) for name in value.__struct_fields__}
 
 
 def load_snapshot(path: str) -> Snapshot:
@@ -64,8 +64,8 @@ def load_snapshot(path: str) -> Snapshot:
 
 def _snapshot(data: dict[str, Any]) -> Snapshot:
     body = {key: value for key, value in data.items() if key not in {"format", "schema_version"}}
-    missing = [name for name in Snapshot.__slots__ if name not in body]
-    unknown = [key for key in body if key not in Snapshot.__slots__]
+    missing = [name for name in Snapshot.__struct_fields__ if name not in body]
+    unknown = [key for key in body if key not in Snapshot.__struct_fields__]
     if missing or unknown:
         raise ValueError(f"the key {(missing or unknown)[0]!r} is {'missing' if missing else 'not known'}")
     variables = msgspec.convert(body.pop("variables"), dict[str, str])
@@ -84,6 +84,6 @@ def _snapshot(data: dict[str, Any]) -> Snapshot:
 
 
 def _row(row: list[Any]) -> FileState:
-    if len(row) != len(FileState.__slots__):
-        raise ValueError(f"a file has {len(row)} values instead of {len(FileState.__slots__)}")
+    if len(row) != len(FileState.__struct_fields__):
+        raise ValueError(f"a file has {len(row)} values instead of {len(FileState.__struct_fields__)}")
     return FileState(*msgspec.convert(row, _Row))

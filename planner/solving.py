@@ -6,9 +6,10 @@ engine needs.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from planner import channels
 from planner.carry import new_environment_request, new_environment_specs

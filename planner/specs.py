@@ -10,10 +10,11 @@ spec is taken apart by conda's own rules (conda/models/match_spec.py of conda 26
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 from planner.credentials import without_credentials
 from planner.errors import BadSpec
@@ -51,8 +52,7 @@ _WHOLE_VERSION = re.compile(rf"{_BOUND}(?:[,|]{_BOUND})*")
 _SUBDIR = re.compile(r"(?:noarch|(?:linux|osx|win|freebsd|zos|emscripten|wasi)-[a-z0-9]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
+class Spec(Struct, frozen=True):
     """The parts of a spec: `version` and `build` are constraints as conda reads them, None where there is none.
 
     `fields` are the other keys of its brackets, by name.

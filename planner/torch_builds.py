@@ -6,8 +6,9 @@ property that neither tells is None. What rests on a torch is `planner.torch_ext
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from planner.cuda import CudaUse, cuda_of_dist, cuda_of_record, is_run_time, pip_label
 from planner.flavour import flavour
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from planner.model import PackageRecord, PipDist
 
 
-@dataclass(frozen=True, slots=True)
-class Torch:
+class Torch(Struct, frozen=True):
     """One torch: `origin` is "pypi" or its channel, `subject` who stands for it, `cuda` X.Y (None: CPU, or not known).
 
     `row` is the row of the table that speaks of it; None where none does.

@@ -7,9 +7,10 @@ torch is in an environment is `planner.torch_builds`'s; what a library is linked
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 from planner.facts import known_facts
 from planner.pip_requirements import requires
@@ -22,8 +23,7 @@ _TORCH = re.compile(r"\+(?:cu(\d{2})(\d)?)?torch(\d+)\.(\d+)(?:cxx11abi(true|fal
 _ITSELF = frozenset({"torch", "functorch", "torchtriton", "triton"})
 
 
-@dataclass(frozen=True, slots=True)
-class MadeFor:
+class MadeFor(Struct, frozen=True):
     """The torch (X.Y) that a wheel's own name says it was built for; CUDA and the C++ ABI where it says them."""
 
     torch: str

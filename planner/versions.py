@@ -8,9 +8,10 @@ spec may be written is `planner.specs`'s business.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from planner import specs
 from planner.errors import BadSpec

@@ -29,8 +29,9 @@ References:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from planner.cuda import cuda_of_dist, cuda_of_record, pip_label
 from planner.cuda_drivers import numbers
@@ -54,8 +55,7 @@ _PARTNERS = ("torchaudio", "torchvision")
 _ANY_MINOR_OF_CUDA = (0, 16)  # the first torchvision that compares no more than CUDA's major
 
 
-@dataclass(frozen=True, slots=True)
-class _Partner:
+class _Partner(Struct, frozen=True):
     """A torchvision or torchaudio: from conda (its record) or from pip (its dist)."""
 
     name: str
@@ -73,8 +73,7 @@ class _Partner:
         return minor(self.version.partition("+")[0])
 
 
-@dataclass(frozen=True, slots=True)
-class _Misfit:
+class _Misfit(Struct, frozen=True):
     """Why a partner does not go with a torch, as the end of a sentence; `requirement` is what it needs of it."""
 
     why: str

@@ -30,8 +30,9 @@ References:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from planner.model import Edge, Evidence, Severity
 from planner.pyabi import meta_path, mismatch, split_spec
@@ -49,8 +50,7 @@ _REMEDY = "leave base as it is and make a new environment for this request"
 _SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
-class _Fault:
+class _Fault(Struct, frozen=True):
     """One reason why conda would not run, comparable between before and after."""
 
     text: str

@@ -33,9 +33,10 @@ References:
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from planner.afterwards import (
     STAYS,

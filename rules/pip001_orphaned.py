@@ -40,8 +40,10 @@ References:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from planner.model import Edge, Evidence, Severity
 from planner.pip_classes import abi3_floor, bound_to, built_from_source, class_known, number, renewal
@@ -57,8 +59,7 @@ if TYPE_CHECKING:
 _REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
-@dataclass(frozen=True, slots=True)
-class _Fate:
+class _Fate(Struct, frozen=True):
     """What becomes of one distribution, in words and in the contract's terms."""
 
     text: str

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from planner.model import Plan
@@ -56,8 +58,6 @@ def _poisoned(value, text, name=""):
         return f"{kind}:{text or 'x'}" if colon and kind in {"conda", "pip", "file", "env", "host"} else text
     if isinstance(value, tuple):
         return tuple(_poisoned(item, text) for item in value)
-    if is_dataclass(value):
-        return replace(
-            value, **{field.name: _poisoned(getattr(value, field.name), text, field.name) for field in fields(value)}
-        )
+    if isinstance(value, Struct):
+        return replace(value, **{name: _poisoned(getattr(value, name), text, name) for name in value.__struct_fields__})
     return value

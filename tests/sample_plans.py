@@ -6,7 +6,7 @@ answer about real channels.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from planner.model import (
     Alternative,

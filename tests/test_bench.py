@@ -7,10 +7,10 @@ import re
 import statistics
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from planner.channels import open_channels
 from planner.load import load_environment

@@ -9,10 +9,10 @@ import shutil
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from planner.abi import archives
 from planner.abi.archives import extracted, open_archives

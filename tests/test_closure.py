@@ -1,10 +1,10 @@
 """Channels cut down to what a question reaches: nothing in reach is lost, and the answers stay the same."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from planner.errors import ChannelError
 from planner.model import Freeze, Install, Keep, PackageRecord, Pin, Repodata, SolveRequest, Unsolvable, Update

@@ -1,8 +1,7 @@
 """The jobs that conda and mamba build for a command."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from planner.errors import BadSpec
 from planner.model import (

@@ -8,12 +8,12 @@ import struct
 import subprocess
 import sys
 import sysconfig
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
+from msgspec.structs import replace
 
 from planner.abi.elf import ElfFacts, ElfFault, VersionNeed, read_elf
 from planner.abi.symbols import Definition, Symbol, definitions, gives, undefined_symbols

@@ -1,9 +1,9 @@
 """What every engine does with the jobs, on small channels: the same cases for each that is at hand."""
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from planner.errors import BadSpec
 from planner.model import (

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from planner.model import DirectUrl, Environment, Installation, PipDist
 from planner.reference import Disk, Reference, Room, RunningProcess, Setting, SharedFile, Surroundings, UserSite

@@ -1,7 +1,8 @@
 """The one sentence on why a request has no solution, who is blamed for it, and which requests near it do solve."""
 
 import sys
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from planner.alternatives import nearest_requests
 from planner.explain import explain_unsolvable

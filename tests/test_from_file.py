@@ -1,9 +1,8 @@
 """An environment that is not there yet, asked about from a file: what the file says, and what the answer is."""
 
-from dataclasses import replace
-
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from planner.environment_file import read_environment_file
 from planner.errors import InputError

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from planner.cuda import cuda_of_dist, cuda_of_record
 from planner.cuda_drivers import lack

@@ -5,11 +5,11 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from planner.belongings import Belongings, OwnFile, read_belongings
 from planner.carry import leaves, stays_in_base

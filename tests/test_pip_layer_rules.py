@@ -3,9 +3,9 @@
 import base64
 import hashlib
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from planner.model import DirectUrl, PipDist, SharedPath
 from planner.pip_after import dist_name, environment_after

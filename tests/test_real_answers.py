@@ -1,9 +1,9 @@
 """The main job on real installations, against what the real conda and micromamba answered there."""
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from planner.render import html, junit, sarif, terminal

@@ -1,6 +1,6 @@
 """Why a package moved: each sentence names the line that forced it, or says that none did."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from planner.diff import diff
 from planner.held_back import held_back

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import replace
 
 import html5lib
 import pytest
+from msgspec.structs import replace
 
 from planner.model import PackageRecord
 from planner.render import html

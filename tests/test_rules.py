@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 import rules
 from planner.diff import diff

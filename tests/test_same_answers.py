@@ -9,10 +9,10 @@ import pickle
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from planner import ahead, cache, conda_meta_folder, repodata_index
 from planner.cache import Cache

@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from planner.errors import InputError
 from planner.model import Finding, Migration, PackageRecord, Severity, Verdict

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import Literal
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from planner.run import what_if
 from tests import scenario as harness

@@ -3,11 +3,11 @@
 import importlib.util
 import shutil
 import subprocess
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from planner.model import PipDist, TorchLink
 from planner.torch_links import torch_link

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from planner.model import Evidence, Finding, Request, Severity, SolverInfo, Verdict
 from planner.render.blocks import Bullets, Commands, Facts, Form, Heading, Lines, Paragraph, Table

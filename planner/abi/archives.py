@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Struct
 
 from planner.abi.tree import takes_part
 from planner.conda_meta import stem
@@ -30,8 +30,7 @@ _RETRIES = 1
 _TIMEOUT_SECONDS = 60  # for all file lists together: what has not answered by then stays unknown
 
 
-@dataclass(frozen=True, slots=True)
-class PackagedFile:
+class PackagedFile(Struct, frozen=True):
     """A file of a package by its path in it. `source` and `link` as in `planner.abi.tree.Entry`."""
 
     path: str
@@ -41,8 +40,7 @@ class PackagedFile:
     placeholder: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(Struct, frozen=True):
     """The files of a package; `where` says how they are known. `opened`: the bytes of what takes part are at hand."""
 
     files: tuple[PackagedFile, ...]

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from planner.abi import archives
 from planner.abi.comparison import Comparison
@@ -37,8 +38,7 @@ if TYPE_CHECKING:
     from planner.model import Environment, PackageChange, PackageRecord, PipDist, RecordFiles
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(Struct, frozen=True):
     """Where contents of packages may be had: caches, folders with archives, and, if allowed, servers.
 
     `look` is False with `--no-files`: then no planned package is looked into. `deep` fetches what only a server has.

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from msgspec import Struct
 
 from planner.abi.elf import ElfFacts
 from planner.abi.symbols import definitions, gives, undefined_symbols
@@ -34,8 +35,7 @@ _BESIDE = re.compile(r"^/.*\.cpython-(\d)(\d+)t?-[^/]*\.so$")
 _GLIBC = re.compile(r"GLIBC_(\d+(?:\.\d+)*)$")
 
 
-@dataclass(frozen=True, slots=True)
-class Break:
+class Break(Struct, frozen=True):
     """An object that does not load after the change. Paths are relative to the prefix, or absolute outside it.
 
     `subject` owns the object at `path`; `chain` leads from it to the object that lacks something, the last one.
@@ -67,8 +67,7 @@ class Break:
         return not (self.new or self.stray or self.pre_existing)
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(Struct, frozen=True):
     """A need whose fate is not known: `lists`, since no file list says what the provider will bring, or `contents`."""
 
     consumer: str
@@ -78,8 +77,7 @@ class Gap:
     missing: Literal["lists", "contents"]
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """A direct need of one owner for another's library, as it is before the change."""
 
     consumer: str
@@ -374,8 +372,7 @@ class Comparison:
                 yield Gap(entry.owner, path, name, provider.owner, "lists")
 
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
+class _Failure(Struct, frozen=True):
     kind: Literal["library", "version", "symbol"]
     consumer: int
     wanted: str

@@ -8,9 +8,10 @@ so that one bad file is one sentence and stops nothing. Nothing is executed or l
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from planner.abi.image import BadElfError, Image, NoElfError
 from planner.files import reason
@@ -31,8 +32,7 @@ _COUNT_LIMIT = 65_536  # an index of versions has 16 bits
 _NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)*$")
 
 
-@dataclass(frozen=True, slots=True)
-class VersionNeed:
+class VersionNeed(Struct, frozen=True):
     """A symbol version that must be defined by `library`, or the loader refuses; `weak` ones may be missing.
 
     `index` is how the object's own symbols refer to it.
@@ -44,8 +44,7 @@ class VersionNeed:
     index: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ElfFacts:
+class ElfFacts(Struct, frozen=True):
     """A program or shared object, as the loader would see it.
 
     `machine` is the ELF number (62: x86-64). `rpath` and `runpath` are the folders as written (`$ORIGIN` and all).
@@ -85,8 +84,7 @@ class ElfFacts:
         return max((text for text in found if _NUMBERS.match(text)), key=_numbers, default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class ElfFault:
+class ElfFault(Struct, frozen=True):
     """An ELF object, or a file that should be one, that cannot be read, and why."""
 
     path: str

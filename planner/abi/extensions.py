@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from planner.versions import compare, major, minor
 
@@ -30,8 +31,7 @@ _CFFI = {b"_cffi_backend", b"_init_cffi_1_0_external_module"}
 _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class NumpyUse:
+class NumpyUse(Struct, frozen=True):
     """`major` is the numpy whose headers it was built with (1 or 2); `target` the oldest X.Y it runs with, if named."""
 
     major: int

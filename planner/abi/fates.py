@@ -6,8 +6,9 @@ met holds the edge, then the table of ABI series; what neither holds is not know
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from planner.abi.series import held_by_requirement, move
 from planner.model import Edge, Evidence
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 _NOT_LIBRARIES = frozenset({"python", "python_abi", "cpython", "numpy", "pypy", "pip", "setuptools"})
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """Why a need holds, does not, or is not known, by what is written of both, with the line or entry that says so."""
 
     fate: Literal["holds", "breaks", "unknown"]

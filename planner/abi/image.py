@@ -11,10 +11,11 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from dataclasses import dataclass
 from itertools import takewhile
 from operator import itemgetter
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -42,8 +43,7 @@ class NoElfError(Exception):
     """Not a file that the dynamic loader takes: no ELF, or an ELF object file or core."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """How the structures lie in the file, which differs by word size and byte order."""
 
     bits: Literal[32, 64]

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct
 
 from planner.files import read_bytes
 
@@ -36,8 +36,7 @@ _IF_ANY = re.compile(rf"\$\{{{_NAME}:?\+(:?)\$\{{?{_NAME}\}}?(:?)\}}")
 _PREFIX = re.compile(r"\$(?:CONDA_PREFIX\b|\{CONDA_PREFIX\})")
 
 
-@dataclass(frozen=True, slots=True)
-class LibraryPath:
+class LibraryPath(Struct, frozen=True):
     """The folders in their order, absolute; `known` is False where something sets it that cannot be told by reading."""
 
     folders: tuple[str, ...] = ()

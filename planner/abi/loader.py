@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from planner.abi.elf import ElfFacts, read_elf
 from planner.abi.library_path import LibraryPath
@@ -33,8 +35,7 @@ _TORCH = "/site-packages/torch/lib/"
 _INTERPRETER = re.compile(r"libpython\d+\.\d+[a-z]*\.so")
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """An object in a process: the file, what is read of it (None: not at hand), the path it was found under.
 
     `by` is the place, in the same sequence, of the object that brought it in; None for what the process begins with.
@@ -46,8 +47,7 @@ class Loaded:
     by: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lack:
+class Lack(Struct, frozen=True):
     """A name that leads nowhere. `known` is False where something that is not at hand might still give it."""
 
     consumer: int
@@ -55,8 +55,7 @@ class Lack:
     known: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(Struct, frozen=True):
     """The objects of a process in the order in which they were brought in, and the names that led nowhere.
 
     `root` is the place of the object that was asked for: 0 for a program, later for a module in python's process.

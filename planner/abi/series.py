@@ -7,8 +7,9 @@ no known series: then only what a package's own requirements say counts.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from planner.facts import known_facts
 from planner.model import Evidence
@@ -24,8 +25,7 @@ _BOUNDED = re.compile(r"<|==|(?:^|,)=?\d[^|]*$|\*$")
 _PARTS = {"never": 0, "major": 1, "minor": 2, "patch": 3}
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """What the table says of a library that goes from one version to another.
 
     `fate`: it stays in its series; it leaves it in name, so that what needs it does not load; or that is not known.

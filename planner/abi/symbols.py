@@ -8,8 +8,9 @@ demand: most questions are settled by `planner.abi.elf` alone.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from planner.abi.elf import ElfFault, asked, version_definitions, version_needs
 from planner.abi.image import BadElfError
@@ -27,8 +28,7 @@ _CHUNK = 8192  # symbols read in one go
 _HIDDEN = 0x8000
 
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
+class Symbol(Struct, frozen=True):
     """A name that an object needs. `version` and `library` are where it must come from, None where any will do."""
 
     name: str
@@ -37,8 +37,7 @@ class Symbol:
     weak: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(Struct, frozen=True):
     """One definition of a name: its version, None without; a `default` one also serves whoever names no version."""
 
     version: str | None = None

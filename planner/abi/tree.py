@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +27,7 @@ _MODULE_TAG = re.compile(r"\.(?:cpython-\d+[a-z]*(?:-[^./]+)?|abi3t?|pypy\d+[^./
 _NUMBERED = re.compile(r"\.so(?:\.[0-9]+)+$|-[0-9.]+\.so$")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A file or symlink. `path` is relative to the prefix, absolute outside it; `owner` is a subject.
 
     `source` is where its bytes can be read now, None where they are not at hand. `link` is where a symlink leads, as
@@ -43,8 +43,7 @@ class Entry:
     placeholder: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """All entries by path. `incomplete` are the subjects whose files are not known: any path may be theirs.
 
     `doubtful` are the paths that those had before and may have again.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from planner.apply import commands
 from planner.errors import MigrationStopped
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from planner.model import Argv, Migration, Plan, Step
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
+class Wishes(Struct, frozen=True):
     """What the caller wants of this run beside what the plan says.
 
     `checks` are commands of the user's own for the smoke test; `launcher` runs the GPU verification elsewhere;
@@ -34,8 +34,7 @@ class Wishes:
     mirrors: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Bench:
+class Bench(Struct, frozen=True):
     """One run. `tool` is the path of the program that makes environments, None where rattler does it."""
 
     plan: Plan

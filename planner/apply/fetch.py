@@ -10,10 +10,12 @@ import asyncio
 import hashlib
 import os
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from planner import channels, config
 from planner.credentials import masked
@@ -37,8 +39,7 @@ class _NotFetchedError(CreateError):
     """A place did not hand a package out; another may."""
 
 
-@dataclass(frozen=True, slots=True)
-class Locked:
+class Locked(Struct, frozen=True):
     """One line of an explicit lock: a package's URL and its hash, either of which hashes may be missing.
 
     `sources` are the URLs that it may be had from, the best first; they may hold credentials, and `url` never does.

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from planner import channels, config, host, load
 from planner.artifacts import FILE_NAME
@@ -28,8 +29,7 @@ _MAKING = frozenset({"cp", "mkdir", "rm"})
 _FLAGS = re.compile(r"-[IEsB]")
 
 
-@dataclass(frozen=True, slots=True)
-class Here:
+class Here(Struct, frozen=True):
     """What the rim knows: variables, home, and the user's folders for state and for caches."""
 
     environ: Mapping[str, str]
@@ -124,7 +124,7 @@ def _machine(plan: Plan, here: Here) -> Host:
     )
     if plan.host.compute_capabilities is None:
         return found
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     return replace(found, compute_capabilities=plan.host.compute_capabilities)
 

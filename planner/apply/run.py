@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from planner.apply import guard, lock, made, steps
 from planner.apply.bench import Bench, Wishes
@@ -27,8 +29,7 @@ if TYPE_CHECKING:
 _NEXT = "Nothing was lost: run the same command again to go on from here, or with --undo to take back what was made"
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """What a run came to: each step with what it said, and what is worth a warning."""
 
     said: tuple[tuple[Step, str], ...]

@@ -39,7 +39,7 @@ def show_command(plan_file: str, result: str | None, files: str | None, form: st
         return
     if form not in {"text", "markdown", "html"}:
         raise InputError(f"--result has no place in --format {form}: it is part of a report for people")
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from planner.render.verification import section
     from planner.render.view import build_view

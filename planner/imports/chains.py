@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from planner.abi.extensions import made_by_cffi
 from planner.files import read_bytes
@@ -32,8 +33,7 @@ _CFFI = "_cffi_backend"
 _OF_CFFI = Source((Import(_CFFI, (), 0, 0),))
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """Why a module does not import: `line` of its file imports `wanted`, which does not import itself, or is not there.
 
     A compiled module has no lines: 0.

@@ -7,9 +7,10 @@ a module, and only where they stay as they are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from planner.imports.chains import Sources, ancestry, failing, wanted_by
 from planner.imports.modules import Both, both
@@ -30,8 +31,7 @@ _FOR_ITSELF = frozenset({"__main__", "_vendor", "conftest", "setup", "test", "te
 _MOST_LOADED = 3000  # modules that one script is followed through
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(Struct, frozen=True):
     """A module that does not import after the change: `module` imports at `line` what leads to `root`.
 
     `line` is 0 for a compiled module, and for one that fails by itself.

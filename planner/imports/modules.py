@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from planner.files import path_of_url, read_bytes
 from planner.imports.paths import Paths, folder_of
@@ -32,8 +33,7 @@ _LIMIT = 4 * 1024 * 1024  # bytes of a `.pth` file
 _MOST_FILES = 4000  # of a source folder
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
+class Module(Struct, frozen=True):
     """A module by its dotted `name`, whose it is (a subject), and where it lies: below the prefix, or absolute.
 
     `source` is where its bytes can be read now, in the same way, None where they are not at hand. `compiled` says that it
@@ -53,8 +53,7 @@ class Module:
         return self.name.partition(".")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Modules:
+class Modules(Struct, frozen=True):
     """All modules by name. `elsewhere` are top-level names that python finds in places of which no list is at hand."""
 
     by_name: Mapping[str, Module]

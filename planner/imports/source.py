@@ -10,10 +10,11 @@ from __future__ import annotations
 import ast
 import warnings
 from collections import Counter
-from dataclasses import dataclass
 from functools import cached_property
 from operator import eq, ge, gt, le, lt, ne
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,8 +33,7 @@ _COMPARE: dict[type[ast.cmpop], Callable[[object, object], bool]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class Import(Struct, frozen=True):
     """One import statement. `module` is dotted, relative to `level` packages up (0: absolute); `names` of a `from`."""
 
     module: str
@@ -42,8 +42,7 @@ class Import:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """What one file surely imports. `defined` are the names it binds, each with the module that it takes it from ("": none).
 
     `open` says that it may give any attribute. `raises`: it ends in an error of its own, whatever it imports.
@@ -55,8 +54,7 @@ class Source:
     raises: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """Under what a source is read: the python (major and minor), `sys.platform`, and whether it is run as a script."""
 
     python: tuple[int, int]

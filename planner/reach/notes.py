@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from planner.files import read_bytes, reason
 from planner.model import LoadProblem
@@ -27,8 +28,7 @@ _MOST_PROBLEMS = 200
 _NOT_OWN = ("envs", "pkgs")
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Struct, frozen=True):
     """Where to look: everything that is this user's or this machine's, and not an environment's.
 
     `system` is the folder in which `etc`, `usr` and `var` lie: `/`, or the root of an image that is mounted somewhere.
@@ -44,8 +44,7 @@ class Places:
         return os.path.join(self.system, path)
 
 
-@dataclass(slots=True)
-class Notes:
+class Notes(Struct):
     """What the readers leave: findings, what could not be read, and what was looked at in each environment."""
 
     references: list[Reference] = field(default_factory=list)

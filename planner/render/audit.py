@@ -125,7 +125,7 @@ def dumps(audit: Audit) -> str:
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
-    plain = {name: getattr(finding, name) for name in finding.__slots__ if name not in {"edge_ids", "edges"}}
+    plain = {name: getattr(finding, name) for name in finding.__struct_fields__ if name not in {"edge_ids", "edges"}}
     return plain | {
         "severity": finding.severity.value,
         "evidence": [_fields(item) for item in finding.evidence],
@@ -134,4 +134,4 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__slots__}
+    return {name: getattr(value, name) for name in value.__struct_fields__}

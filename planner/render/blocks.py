@@ -6,8 +6,9 @@ still hold whatever came from outside: escaping them is each renderer's duty.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from planner.render.drawings import Drawing
@@ -16,39 +17,34 @@ Tone: TypeAlias = Literal["plain", "good", "warn", "bad", "unknown", "dim"]
 SHORT = 60  # rows that a rendering for a screen shows before it says how many are left
 
 
-@dataclass(frozen=True, slots=True)
-class Heading:
+class Heading(Struct, frozen=True):
     """A heading inside a section."""
 
     text: str
     tone: Tone = "plain"
 
 
-@dataclass(frozen=True, slots=True)
-class Paragraph:
+class Paragraph(Struct, frozen=True):
     """Running text."""
 
     text: str
     tone: Tone = "plain"
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """Labels with their values."""
 
     pairs: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Bullets:
+class Bullets(Struct, frozen=True):
     """A list, under a label where it has one."""
 
     items: tuple[str, ...]
     label: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """Rows under headers, all of one length.
 
     `short` is how many rows a rendering for a screen shows, saying how many are left; the others show all. `below` is
@@ -61,8 +57,7 @@ class Table:
     below: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Commands:
+class Commands(Struct, frozen=True):
     """Commands to type: each a tuple of words that are quoted already; `continuation` ends a line that goes on."""
 
     label: str
@@ -70,23 +65,20 @@ class Commands:
     continuation: str = "\\"
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
+class Lines(Struct, frozen=True):
     """Text whose line breaks and indentation count, such as a solver's own explanation."""
 
     text: str
     short: int = SHORT
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(Struct, frozen=True):
     """Labels with room to write beside them by hand."""
 
     labels: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Struct, frozen=True):
     """A picture, for the renderings that can show one; whatever it shows is said in words by other blocks too.
 
     `text` is what stands for the picture where it cannot be seen. `caption` says how to read it, and what a reduced
@@ -102,8 +94,7 @@ class Figure:
 Block: TypeAlias = Heading | Paragraph | Facts | Bullets | Table | Commands | Lines | Form | Figure
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """One part of the report; `id` is a stable name for links and tests."""
 
     id: str
@@ -111,8 +102,7 @@ class Section:
     blocks: tuple[Block, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ReportView:
+class ReportView(Struct, frozen=True):
     """The whole report: what it is about, the verdict in one sentence, and the sections in their order."""
 
     title: str

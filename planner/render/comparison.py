@@ -94,7 +94,9 @@ def dumps(before: Snapshot, after: Snapshot, comparison: Comparison) -> str:
         "planner_version": __version__,
         "sides": sides,
         "identical": comparison.identical,
-        "differences": [{name: getattr(item, name) for name in item.__slots__} for item in comparison.differences],
+        "differences": [
+            {name: getattr(item, name) for name in item.__struct_fields__} for item in comparison.differences
+        ],
         "uncertain": list(comparison.uncertain),
         "left_out": list(comparison.left_out),
     }

@@ -6,15 +6,15 @@ whatever came from outside.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from planner.render.blocks import Tone
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(Struct, frozen=True):
     """One thing with its status in words and as a tone: colour alone never carries it."""
 
     title: str
@@ -22,24 +22,21 @@ class Box:
     tone: Tone = "plain"
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """From the source of that index to the box that holds the link; `on_record` where an ABI edge says so."""
 
     source: int
     on_record: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(Struct, frozen=True):
     """What breaks or needs a decision, and what it hangs off."""
 
     box: Box
     links: tuple[Link, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Radius:
+class Radius(Struct, frozen=True):
     """The blast radius: in one environment what changes and what hangs off it, and the other environments.
 
     `label` says what the things that are reached are.
@@ -52,8 +49,7 @@ class Radius:
     others: tuple[Box, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """One package before and after; `action` is the word for it."""
 
     name: str
@@ -63,15 +59,13 @@ class Move:
     tone: Tone
 
 
-@dataclass(frozen=True, slots=True)
-class Moves:
+class Moves(Struct, frozen=True):
     """Versions before and after."""
 
     rows: tuple[Move, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """One step of the migration; a stop without a number is a gate that somebody must open."""
 
     number: str
@@ -80,16 +74,14 @@ class Stop:
     tone: Tone = "plain"
 
 
-@dataclass(frozen=True, slots=True)
-class Timeline:
+class Timeline(Struct, frozen=True):
     """Steps in their order, from the top; `back` is the way back, from any of them."""
 
     stops: tuple[Stop, ...]
     back: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(Struct, frozen=True):
     """A quantity with its text; without a value it is not known, and nothing is drawn for it."""
 
     label: str
@@ -97,8 +89,7 @@ class Bar:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Bars:
+class Bars(Struct, frozen=True):
     """Quantities of one unit, drawn to one scale."""
 
     bars: tuple[Bar, ...]

@@ -7,8 +7,9 @@ of their subject are one case, told once with every name listed.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from planner.model import Severity
 from planner.render.blocks import Bullets, Heading, Paragraph, Table
@@ -41,8 +42,7 @@ _CASE = 4  # findings of one wording that are worth a paragraph of their own
 _SAMPLE = 3  # rows of evidence that a screen shows of a large group
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """Findings of one rule, severity, status, environment and prediction, in cases of equal wording."""
 
     cases: tuple[tuple[Finding, ...], ...]

@@ -120,7 +120,7 @@ def dumps(inventory: Inventory) -> str:
 
 
 def _row(row: EnvironmentRow) -> dict[str, Any]:
-    plain = {name: getattr(row, name) for name in row.__slots__ if name != "problems"}
+    plain = {name: getattr(row, name) for name in row.__struct_fields__ if name != "problems"}
     return plain | {"problems": [_problem(problem) for problem in row.problems]}
 
 

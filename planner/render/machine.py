@@ -6,8 +6,9 @@ unknown for a pass. So the verdict is the first item, and a finding that could n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from msgspec import Struct
 
 from planner.model import Severity, Verdict
 from planner.render import words
@@ -29,8 +30,7 @@ _VERDICTS: dict[Verdict, Weight] = {
 _SEVERITIES: dict[Severity, Weight] = {Severity.BLOCK: "error", Severity.WARN: "warning", Severity.NOTE: "note"}
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One line of a machine's list: the verdict (`finding` is None), or a finding."""
 
     weight: Weight

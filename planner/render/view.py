@@ -9,10 +9,12 @@ one.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from operator import is_
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from planner.model import Migration, Plan, Verdict
 from planner.render import groups, steps, words
@@ -113,13 +115,13 @@ def _clipped(value: _T) -> _T:
         clipped = _clipped(part)
         if clipped is not part:
             changed[name] = clipped
-    return replace(value, **changed) if changed else value  # type: ignore[type-var]  # only dataclasses have parts
+    return replace(value, **changed) if changed else value  # type: ignore[type-var]  # only structs have parts
 
 
 @cache
 def _parts(kind: type) -> tuple[str, ...]:
     whole = {"explanation"} if kind is Plan else {"artifacts"} if kind is Migration else set()
-    return tuple(field.name for field in fields(kind) if field.name not in whole) if is_dataclass(kind) else ()
+    return tuple(name for name in kind.__struct_fields__ if name not in whole) if issubclass(kind, Struct) else ()
 
 
 def _edges(plan: Plan) -> dict[str, Edge]:

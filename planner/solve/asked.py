@@ -6,8 +6,9 @@ lacks some of them: which, is said here too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from msgspec import Struct
 
 from planner.versions import compare, minor, spec_name
 
@@ -28,8 +29,7 @@ NOT_IN_MAMBA = ("--update-specs", "--update-deps", "--update-all")
 Modifier: TypeAlias = Literal["freeze-installed", "update-specs", "update-deps", "update-all"]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """The inputs of conda's and mamba's job building. `pins` are the environment's and the configured ones.
 
     `max_attempts` is conda's own cap on attempts (`CONDA_LIBMAMBA_SOLVER_MAX_ATTEMPTS`), None where it is not set.

@@ -17,10 +17,11 @@ import re
 import shutil
 import tempfile
 import weakref
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from planner.errors import ChannelError
 from planner.model import Freeze, Install, Keep, PackageRecord, Pin, Remove, Update
@@ -58,16 +59,14 @@ _NEEDS = msgspec.json.Decoder(dict[str, _Needs])
 _PYTHONS = msgspec.json.Decoder(dict[str, _Python])
 
 
-@dataclass(frozen=True, slots=True)
-class _Cut:
+class _Cut(Struct, frozen=True):
     """A run of records, with what each of them needs by its file name."""
 
     run: Run
     needs: dict[str, _Needs]
 
 
-@dataclass(frozen=True, slots=True)
-class _Reached:
+class _Reached(Struct, frozen=True):
     """What lies in reach of some names: the records of each repodata, and every line of what they need."""
 
     names: frozenset[str]

@@ -6,8 +6,9 @@ are not met; that is what the options ask for, and what the rules then find.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from planner.model import Solution
 from planner.versions import dependency_name, matches

@@ -7,8 +7,9 @@ A line that is not known says nothing, as for conda.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,8 +24,7 @@ _EXCLUDED = re.compile(r"^package (\S+) is excluded by strict repo priority")
 _ABSENT = re.compile(r"^[\s│├└─]*(.+?) does not exist\b")
 
 
-@dataclass(frozen=True, slots=True)
-class Problems:
+class Problems(Struct, frozen=True):
     """Names in conflict and names that nothing provides, each with the text it was named by."""
 
     conflicts: dict[str, str]

@@ -12,8 +12,9 @@ dropped: then the request is put again with everything.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from planner.model import Freeze, Install, Pin, Update
 from planner.versions import dependency_name, matches, minor, spec_is_bare, spec_name
@@ -28,8 +29,7 @@ _BOUND = r"(?:[<>]=?|==|!=)\d[\w.!+]*|(?:=|==|!=)?\d[\w!+]*(?:\.[\w!+]+)*(?:\.\*
 _PLAIN = re.compile(rf"^python(?:_abi)? +(?:{_BOUND})(?:,(?:{_BOUND}))*(?: +[\w*.]+)?$")
 
 
-@dataclass(frozen=True, slots=True)
-class AskedOfPython:
+class AskedOfPython(Struct, frozen=True):
     """What a request says of python: `specs` that it must meet, whether there is one at all, and what is installed.
 
     `locked` is that the installed one stays.

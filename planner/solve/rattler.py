@@ -14,11 +14,12 @@ That is a good approximation and no more: rattler prefers other builds, and it h
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import rattler
+from msgspec import Struct
+from msgspec.structs import replace
 from rattler.exceptions import SolverError
 from rattler.repo_data.source import RepoDataSource
 
@@ -55,8 +56,7 @@ _REQUEST = "planner-request"
 _MAX_ROUNDS = 6
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
+class _Question(Struct, frozen=True):
     """A request in rattler's terms: what must be, what must not contradict, and what is wished for."""
 
     must: tuple[str, ...]

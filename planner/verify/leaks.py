@@ -7,8 +7,9 @@ has other surroundings. What was seen in the surroundings that can do this is na
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from planner.verify.result import VerifyResult

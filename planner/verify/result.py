@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
+
+from msgspec import Struct
 
 from planner.errors import InputError
 
@@ -14,8 +15,7 @@ _LARGEST = 10_000_000  # bytes; a true result has a few thousand
 Status: TypeAlias = Literal["pass", "fail", "no-gpu", "no-framework"]
 
 
-@dataclass(frozen=True, slots=True)
-class VerifyResult:
+class VerifyResult(Struct, frozen=True):
     """What the verification of one environment found.
 
     `code` names the reason for programs (`cpu-only-build`, `no-driver`, `timeout` ...), `reason` is one sentence for

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from planner.model import Argv
@@ -41,8 +42,7 @@ _RUN = "import sys; sys.path = [place for place in sys.path if place]; exec(sys.
 _UNSET = "***unset***"  # conda's mark for a variable that activation takes away
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """A command and its variables."""
 
     argv: Argv
