@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from planner import channels
+from planner.cache import open_cache
 from planner.carry import new_environment_request, new_environment_specs
 from planner.model import Alternative, Alternatives, Solution, SolveRequest, Unsolvable
 from planner.nearest import nearest_set
@@ -50,6 +51,7 @@ def engine(
             python=question.solver_python,
             environ=question.environ,
             base=base,
+            kept=open_cache(question.cache_dir, question.environ),
         )
     )
 

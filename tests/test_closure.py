@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from planner.cache import Cache
 from planner.errors import ChannelError
 from planner.model import Freeze, Install, Keep, PackageRecord, Pin, Repodata, SolveRequest, Unsolvable, Update
 from planner.repodata_index import open_index
+from planner.solve import closure as closures
 from planner.solve.choose import choose_solver
 from planner.solve.closure import Closure
 
@@ -248,6 +250,71 @@ def test_a_frozen_python_is_the_only_one(bound):
         "python_abi-3.10-1_cp310.conda",
         "python_abi-3.11-1_cp311.conda",  # nothing says that it excludes this python
     }
+
+
+ASKED = (Install("python=3.11"), Install("np"))
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """A cache, in which even little is worth keeping."""
+    monkeypatch.setattr(closures, "_WORTH_KEEPING", 0)
+    return Cache(str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def cuts(monkeypatch):
+    """How often builds were cut out."""
+    found = []
+    without = Closure._without
+    monkeypatch.setattr(Closure, "_without", lambda *more: (found.append(more), without(*more))[1])
+    return found
+
+
+def test_what_was_cut_out_for_a_question_is_kept_and_goes_to_a_place_of_its_own(bound, kept, cuts):
+    first, again = Closure(kept=kept), Closure(kept=kept)
+    (made,) = first.prune(request(bound, *ASKED, installed=[OWN])).repodata
+    (same,) = again.prune(request(bound, *ASKED, installed=[OWN])).repodata
+    assert len(cuts) == 1
+    assert made.path != same.path
+    assert Path(made.path).read_bytes() == Path(same.path).read_bytes()
+    assert again.prune(request(bound, *ASKED, installed=[OWN])).repodata == (same,)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda asked: replace(asked, jobs=(Install("python=3.10"), Install("np"))),
+        lambda asked: replace(asked, jobs=(*asked.jobs, Install("zlib"))),
+        lambda asked: replace(asked, installed=(replace(OWN, version="3.11.1"),)),
+        lambda asked: replace(asked, repodata=(replace(asked.repodata[0], digest="sha256:1"),)),
+        lambda asked: replace(asked, repodata=(replace(asked.repodata[0], channel="https://conda.example/d"),)),
+    ],
+)
+def test_another_question_or_another_channel_is_cut_anew(bound, kept, cuts, other):
+    asked = request(bound, *ASKED, installed=[OWN])
+    Closure(kept=kept).prune(asked)
+    closure = Closure(kept=kept)
+    found = read(closure.prune(other(asked)))
+    assert len(cuts) == 2
+    assert found == read(Closure().prune(other(asked)))
+
+
+def test_a_broken_entry_is_cut_anew(bound, kept, cuts):
+    asked = request(bound, *ASKED, installed=[OWN])
+    closure = Closure(kept=kept)
+    right = read(closure.prune(asked))
+    for path in Path(kept.folder, "entries").iterdir():
+        path.write_bytes(path.read_bytes()[:-1])
+    again = Closure(kept=kept)
+    assert read(again.prune(asked)) == right
+    assert len(cuts) == 2
+
+
+def test_little_is_not_worth_keeping(bound, tmp_path):
+    kept = Cache(str(tmp_path / "cache"))
+    Closure(kept=kept).prune(request(bound, *ASKED, installed=[OWN]))
+    assert not Path(kept.folder).exists()
 
 
 def test_without_a_solution_the_reasons_are_those_of_the_whole_channel(bound, engine):

@@ -15,9 +15,10 @@ import pytest
 from msgspec.structs import replace
 
 from planner import ahead, cache, conda_meta_folder, repodata_index
-from planner.cache import Cache
+from planner.cache import NO_CACHE, Cache
 from planner.run import Question, what_if
 from planner.serialize import dumps
+from planner.solve import closure
 from planner.solve.closure import Closure
 from rules import RULES
 from tests import scenario
@@ -41,14 +42,15 @@ def without_room(text):
 def everything_is_kept(monkeypatch):
     """Small files are worth keeping, and files that were written just now are not going to change."""
     monkeypatch.setattr(repodata_index, "_WORTH_KEEPING", 0)
+    monkeypatch.setattr(closure, "_WORTH_KEEPING", 0)
     monkeypatch.setattr(cache, "_TICK", -(1 << 62))
 
 
 @pytest.fixture
 def made(monkeypatch):
-    """What was made of files and not taken from the cache: records and indexes."""
+    """What was made of files and not taken from the cache: records, indexes, and what was cut out for a python."""
     found = []
-    read, places = conda_meta_folder._read, repodata_index._places
+    read, places, without = conda_meta_folder._read, repodata_index._places, Closure._without
 
     def noted(folder, name, *more):
         answer = read(folder, name, *more)
@@ -58,6 +60,7 @@ def made(monkeypatch):
 
     monkeypatch.setattr(conda_meta_folder, "_read", noted)
     monkeypatch.setattr(repodata_index, "_places", lambda *more: (found.append("index"), places(*more))[1])
+    monkeypatch.setattr(Closure, "_without", lambda *more: (found.append("cut"), without(*more))[1])
     return found
 
 
@@ -67,7 +70,7 @@ def same(monkeypatch, everything_is_kept, made):  # noqa: ARG001 -- it has its e
 
     def ask(question):
         with monkeypatch.context() as changed:
-            changed.setattr(Closure.__init__, "__kwdefaults__", {"whole": True})
+            changed.setattr(Closure.__init__, "__kwdefaults__", {"whole": True, "kept": NO_CACHE})
             whole = told(replace(question, environ={**question.environ, "PLANNER_NO_CACHE": "1"}))
         empty = told(question)
         assert made

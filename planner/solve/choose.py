@@ -11,12 +11,14 @@ import importlib.util
 import os
 from typing import TYPE_CHECKING
 
+from planner.cache import NO_CACHE
 from planner.errors import InputError, SolverUnavailable
 from planner.versions import major
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from planner.cache import Cache
     from planner.model import Environment
     from planner.solve.base import Solver
 
@@ -32,10 +34,12 @@ def choose_solver(
     python: str | None = None,
     environ: Mapping[str, str] | None = None,
     base: Environment | None = None,
+    kept: Cache = NO_CACHE,
 ) -> Solver:
     """The engine for `--solver wanted` ("auto", "libmamba" or "rattler"). Engines are imported here and not before.
 
     `python` is `--solver-python`; `base` the analysed installation's base, whose own libmambapy is offered, not used.
+    `kept` is the planner's cache.
     Raises `SolverUnavailable` where libmamba is asked for, by option or variable, and cannot be had.
     """
     if wanted == "rattler":
@@ -45,11 +49,11 @@ def choose_solver(
     named = named_interpreter(python, environ or {})
     if named:
         asked_by = "--solver-python" if python else VARIABLE
-        return _worker(named, f"{_OURS}, under the interpreter that {asked_by} names", progress)
+        return _worker(named, f"{_OURS}, under the interpreter that {asked_by} names", progress, kept)
     fault = None
     if importlib.util.find_spec("libmambapy") is not None:
         try:
-            return _in_process(progress)
+            return _in_process(progress, kept)
         except SolverUnavailable as error:
             fault = error
     if wanted == "libmamba":
@@ -72,19 +76,21 @@ def _rattler(reason: str, progress: Callable[[str], None] | None) -> Solver:
     return RattlerSolver(reason, progress)
 
 
-def _in_process(progress: Callable[[str], None] | None) -> Solver:
+def _in_process(progress: Callable[[str], None] | None, kept: Cache) -> Solver:
+    from planner.solve.closure import Closure
     from planner.solve.libmamba import InProcess, LibmambaSolver
 
     reason = f"{_OURS}, found beside the planner"
-    return LibmambaSolver(InProcess(), "this interpreter", reason, progress)
+    return LibmambaSolver(InProcess(), "this interpreter", reason, progress, Closure(kept=kept))
 
 
-def _worker(python: str, reason: str, progress: Callable[[str], None] | None) -> Solver:
+def _worker(python: str, reason: str, progress: Callable[[str], None] | None, kept: Cache) -> Solver:
+    from planner.solve.closure import Closure
     from planner.solve.libmamba import LibmambaSolver
     from planner.solve.worker_process import WorkerProcess
 
     path = os.path.abspath(os.path.expanduser(python))
-    return LibmambaSolver(WorkerProcess(path), path, reason, progress)
+    return LibmambaSolver(WorkerProcess(path), path, reason, progress, Closure(kept=kept))
 
 
 def _offer(base: Environment | None, before: str) -> str:

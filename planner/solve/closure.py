@@ -8,21 +8,29 @@ leaves python but one minor, an engine may leave the builds for others out as we
 libmamba also puts a lock file beside whatever it reads, and nothing may be written into a channel or a cache of conda's.
 So no engine gets the channel's own file: what is read lies in a temporary folder, which goes with the engine. Files that
 have no index are linked there whole.
+
+What was cut out for a question that names its python is kept in the planner's cache, since the same is asked again: for
+another form of the report, say, or before each step of an upgrade.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
+import sys
 import tempfile
 import weakref
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
+import rattler
 from msgspec import Struct
 from msgspec.structs import replace
 
+from planner import model, repodata_index, versions
+from planner.cache import NO_CACHE, made_by
 from planner.errors import ChannelError
 from planner.model import Freeze, Install, Keep, PackageRecord, Pin, Remove, Update
 from planner.repodata_index import index_of
@@ -32,14 +40,19 @@ from planner.versions import spec_name
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from planner.cache import Cache
     from planner.model import Job, Repodata, SolveRequest
     from planner.repodata_index import RepodataIndex, Run
+    from planner.solve.prune import AskedOfPython
 
 # What stands before a name in a dependency (its channel), and the name; what follows may stand close to it.
 _NAMED = re.compile(r"^\s*(?:[^\s\[]*::)?([^\s<>=!~;,@\[|*]+)")
 
 
 _BOUND = frozenset({prune.PYTHON, prune.ABI})
+_KIND = "cut"
+_MAKERS = (sys.modules[__name__], prune, versions, repodata_index, model)
+_WORTH_KEEPING = 1 << 18  # bytes; less is cut anew in no time
 
 
 class _Needs(msgspec.Struct, gc=False):
@@ -77,17 +90,19 @@ class _Reached(Struct, frozen=True):
 class Closure:
     """Makes requests ready for an engine; what was made for one serves each later one that it covers."""
 
-    def __init__(self, *, whole: bool = False) -> None:
-        """`whole` leaves the channels as they are, for comparison."""
+    def __init__(self, *, whole: bool = False, kept: Cache = NO_CACHE) -> None:
+        """`whole` leaves the channels as they are, for comparison; in `kept` is what was cut out for earlier questions."""
         self._whole = whole
+        self._kept = kept
         self._folder: str | None = None
         self._files = 0
         self._made_from: tuple[Repodata, ...] = ()
         self._linked: tuple[Repodata, ...] | None = None
         self._reached: _Reached | None = None
         self._whole_reach: tuple[Repodata, ...] | None = None
-        self._pruned: dict[prune.AskedOfPython, tuple[Repodata, ...] | None] = {}
+        self._pruned: dict[AskedOfPython, tuple[Repodata, ...] | None] = {}
         self._left: dict[tuple[frozenset[str], frozenset[PackageRecord]], tuple[Repodata, ...] | None] = {}
+        self._again: dict[str, tuple[Repodata, ...]] = {}
 
     def reduce(self, request: SolveRequest) -> SolveRequest:
         """The same request on copies of its repodata that hold what it can reach."""
@@ -101,10 +116,14 @@ class Closure:
 
     def prune(self, request: SolveRequest) -> SolveRequest | None:
         """The request on what it can reach without the builds for other pythons; None where it leaves python a choice."""
+        self._start_from(request.repodata)
+        asked = prune.asked_of_python(request)
+        made = self._cut_before(request, asked) if asked.specs or asked.locked else None
+        if made is not None:
+            return replace(request, repodata=made)
         reached = self._reach(request)
         if reached is None:
             return None
-        asked = prune.asked_of_python(request)
         if asked not in self._pruned:
             pythons, abis = (self._records(reached, name) for name in (prune.PYTHON, prune.ABI))
             left_out = prune.impossible(asked, pythons, abis, reached.needs)
@@ -112,13 +131,20 @@ class Closure:
                 self._left[left_out] = self._without(request.repodata, reached, *left_out) if any(left_out) else None
             self._pruned[asked] = self._left[left_out]
         made = self._pruned[asked]
-        return None if made is None else replace(request, repodata=made)
+        if made is None:
+            return None
+        self._keep(request, asked, made)
+        return replace(request, repodata=made)
+
+    def _start_from(self, repodata: tuple[Repodata, ...]) -> None:
+        if self._made_from != repodata:
+            self._made_from, self._linked, self._reached = repodata, None, None
+            self._again.clear()
+            self._forget()
 
     def _reach(self, request: SolveRequest) -> _Reached | None:
         """What lies in reach, None where that cannot be told. Raises `ChannelError` for a record that cannot be read."""
-        if self._made_from != request.repodata:
-            self._made_from, self._linked, self._reached = request.repodata, None, None
-            self._forget()
+        self._start_from(request.repodata)
         if self._whole:
             return None
         names = _names(request)
@@ -192,6 +218,30 @@ class Closure:
 
     # ----------------------------------------------------------------------------------------------------------------
 
+    def _cut_before(self, request: SolveRequest, asked: AskedOfPython) -> tuple[Repodata, ...] | None:
+        """What was cut out for the same question earlier; None where it was not, or not all of that is there."""
+        if self._whole or self._kept is NO_CACHE:
+            return None
+        key = _question(request, asked)
+        if key not in self._again:
+            version = made_by(*_MAKERS)
+            documents = [self._kept.get(_KIND, version, f"{key} {number}") for number in range(len(request.repodata))]
+            found = [document for document in documents if document is not None]
+            if len(found) < len(documents):
+                return None
+            self._again[key] = self._placed(request.repodata, [[document] for document in found])
+        return self._again[key]
+
+    def _keep(self, request: SolveRequest, asked: AskedOfPython, made: tuple[Repodata, ...]) -> None:
+        if self._kept is NO_CACHE or sum(os.path.getsize(item.path) for item in made) < _WORTH_KEEPING:
+            return
+        key, version = _question(request, asked), made_by(*_MAKERS)
+        if key not in self._again:
+            self._again[key] = made
+            for number, item in enumerate(made):
+                with open(item.path, "rb") as file:
+                    self._kept.put(_KIND, version, f"{key} {number}", file.read())
+
     def _links(self, repodata: tuple[Repodata, ...]) -> tuple[Repodata, ...]:
         if self._linked is None:
             made = []
@@ -204,11 +254,17 @@ class Closure:
         return self._linked
 
     def _written(self, repodata: Sequence[Repodata], runs: Sequence[Iterable[Run]]) -> tuple[Repodata, ...]:
+        documents = (index_of(item.path, item.digest).document(some) for item, some in zip(repodata, runs, strict=True))
+        return self._placed(repodata, documents)
+
+    def _placed(
+        self, repodata: Sequence[Repodata], documents: Iterable[Iterable[bytes | memoryview]]
+    ) -> tuple[Repodata, ...]:
         made = []
-        for item, some in zip(repodata, runs, strict=True):
+        for item, parts in zip(repodata, documents, strict=True):
             path = self._new_file()
             with open(path, "wb") as file:
-                file.writelines(index_of(item.path, item.digest).document(some))
+                file.writelines(parts)
             made.append(replace(item, path=path))
         return tuple(made)
 
@@ -218,6 +274,13 @@ class Closure:
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._files += 1
         return os.path.join(self._folder, f"{self._files}.json")
+
+
+def _question(request: SolveRequest, asked: AskedOfPython) -> str:
+    """A digest of all that decides what is cut out: the channels' content, where reach begins, what python may be."""
+    sources = [(item.channel, item.subdir, item.digest) for item in request.repodata]
+    content = msgspec.json.encode((rattler.__version__, sources, sorted(_names(request)), asked))
+    return hashlib.sha256(content).hexdigest()
 
 
 def _left(cut: _Cut, unmet: frozenset[str], gone: Collection[str]) -> Run | None:
