@@ -120,4 +120,12 @@ def _is_unreadable(line: str) -> bool:
     if match is None or match[1] not in _KINDS:
         return False
     specs = _specs(match[2] or "")
-    return specs is None or len(list(_named(specs))) < len(specs)
+    return specs is None or not all(map(_is_spec, specs))
+
+
+def _is_spec(text: str) -> bool:
+    try:
+        check_spec(text)
+    except BadSpec:
+        return False
+    return True

@@ -77,7 +77,8 @@ def understood(text: str, tool: Tool = "conda") -> str:
     Raises `BadSpec`.
     """
     stripped = text.strip()
-    return stripped if _PLAIN.fullmatch(stripped) else written(parse(text, tool))
+    plain = _PLAIN.fullmatch(stripped) and not stripped.endswith(_PACKAGE_ENDINGS) and " if " not in stripped
+    return stripped if plain else written(parse(text, tool))
 
 
 def written(spec: Spec) -> str:

@@ -93,6 +93,28 @@ def test_each_spelling_is_read_as_conda_reads_it(typed, meant):
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
+        ("a-1.0-h1_0.conda", "a 1.0 h1_0"),
+        ("a-1.0-h1_0.tar.bz2", "a 1.0 h1_0"),
+        ("a if b", "a"),
+    ],
+)
+def test_what_looks_like_a_plain_spec_and_is_none_is_taken_apart(typed, meant):
+    found = specs.parse(versions.check_spec(typed))
+    assert (found.name, found.version or "", found.build or "") == (*meant.split(" "), "", "")[:3]
+
+
+@given(st.from_regex(specs._PLAIN, fullmatch=True))
+def test_a_spec_that_is_plain_has_parts(text):
+    try:
+        versions.check_spec(text)
+    except BadSpec:
+        return
+    assert versions.spec_name(text)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
         ("pytorch=2.1=*cuda*", "pytorch 2.1.* *cuda*"),
         ("pytorch==2.1=*cuda*", "pytorch 2.1 *cuda*"),
         ("pytorch 2.1 *cuda*", "pytorch 2.1 *cuda*"),
@@ -135,6 +157,8 @@ def test_mamba_takes_one_equals_sign_for_any_version_below_it_even_beside_a_buil
         ('blas[invalid="1"]', "'invalid' is no key"),
         ("a[build=1][version=2]", "more than one pair of brackets"),
         ("https://h.example/c/linux-64/a.conda", "NAME-VERSION-BUILD"),
+        ("a.conda", "NAME-VERSION-BUILD"),
+        ("a.tar.bz2", "NAME-VERSION-BUILD"),
     ],
 )
 def test_what_cannot_be_asked_says_why(typed, words):
