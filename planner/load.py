@@ -71,7 +71,7 @@ def load_installation(
 def load_environment(name: str, prefix: str, *, kept: Cache = NO_CACHE, in_full: bool = True) -> Environment:
     """Load one environment. What could not be read is in its `problems`; this never raises for what lies on disk.
 
-    If not `in_full`, the dists that conda owns are left out, and it has no fingerprint.
+    If not `in_full`, the dists that conda owns and what was asked for earlier are left out, and it has no fingerprint.
     """
     problems: list[LoadProblem] = []
     records, owned = _records(prefix, kept, problems)
@@ -86,7 +86,7 @@ def load_environment(name: str, prefix: str, *, kept: Cache = NO_CACHE, in_full:
         records=records,
         dists=dists,
         sites=sites,
-        history=_history(prefix, records, problems),
+        history=_history(prefix, records if in_full else (), problems),
         pins=_pins(prefix, problems),
         frozen=_frozen(prefix, problems),
         env_vars=_env_vars(prefix, problems),
@@ -232,7 +232,7 @@ def _history(prefix: str, records: Iterable[PackageRecord], problems: list[LoadP
         LoadProblem(path, f"the line {line!r} cannot be read", "what it asks for is left out")
         for line in unreadable_lines(text)
     ]
-    return read_history(text, {record.name for record in records})
+    return read_history(text, {record.name for record in records}) if records else History()
 
 
 def _pins(prefix: str, problems: list[LoadProblem]) -> tuple[str, ...]:

@@ -33,8 +33,11 @@ from planner.solve.order import dependency_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import TypeAlias
 
-    from planner.model import Job, PackageRecord, SolveOutcome, SolveRequest
+    from planner.model import Job, PackageRecord, Repodata, SolveOutcome, SolveRequest
+
+    _Known: TypeAlias = dict[tuple[Repodata, str], PackageRecord]  # by the package's file
 
 
 class Transport(Protocol):
@@ -69,6 +72,7 @@ class LibmambaSolver:
         self._transport = transport
         self._where = where
         self._progress = progress or (lambda _text: None)
+        self._known: _Known = {}
         hello = self._ask({"op": "hello"})
         mode: Literal["in-process", "worker"] = "in-process" if isinstance(transport, InProcess) else "worker"
         self._info = SolverInfo("libmamba", str(hello["version"]), mode, "exact", reason)
@@ -100,7 +104,7 @@ class LibmambaSolver:
         try:
             if "unsolvable" in reply:
                 return _unsolvable(reply["unsolvable"])
-            return _solution(reply["actions"], request)
+            return _solution(reply["actions"], request, self._known)
         except (KeyError, TypeError, ValueError) as error:
             raise SolverRefused(f"the answer of libmamba under {self._where} cannot be read: {error!r}") from error
 
@@ -197,7 +201,7 @@ def _job(job: Job) -> tuple[str, str]:
 # The answer
 
 
-def _solution(actions: Iterable[Mapping[str, Any]], request: SolveRequest) -> Solution:
+def _solution(actions: Iterable[Mapping[str, Any]], request: SolveRequest, known: _Known) -> Solution:
     records = {record.name: record for record in request.installed}
     added: list[Mapping[str, Any]] = []
     for action in actions:
@@ -209,12 +213,15 @@ def _solution(actions: Iterable[Mapping[str, Any]], request: SolveRequest) -> So
                 continue
         if new is not None and not new["name"].startswith("__"):
             added.append(new)
-    records |= _chosen(added, request)
+    records |= _chosen(added, request, known)
     return Solution(tuple(record for _, record in sorted(records.items())))
 
 
-def _chosen(identities: Sequence[Mapping[str, Any]], request: SolveRequest) -> dict[str, PackageRecord]:
-    """The records in the repodata that libmamba chose, each from the best repository of its channel that has the file."""
+def _chosen(identities: Sequence[Mapping[str, Any]], request: SolveRequest, known: _Known) -> dict[str, PackageRecord]:
+    """The records in the repodata that libmamba chose, each from the best repository of its channel that has the file.
+
+    Those that are `known` from an earlier answer are not read again: most answers to one question have most in common.
+    """
     found: dict[str, PackageRecord] = {}
     for item in sorted(request.repodata, key=lambda item: item.rank):
         wanted = {
@@ -223,8 +230,11 @@ def _chosen(identities: Sequence[Mapping[str, Any]], request: SolveRequest) -> d
             if identity["name"] not in found
             and (identity["channel"], identity["subdir"]) == (item.channel, item.subdir)
         }
-        if wanted:
-            found |= {record.name: record for record in channels.records_of(item, wanted.values(), wanted.keys())}
+        new = {fn: name for fn, name in wanted.items() if (item, fn) not in known}
+        if new:
+            known.update(((item, record.fn), record) for record in channels.records_of(item, new.values(), new.keys()))
+        chosen = (known[item, fn] for fn in wanted if (item, fn) in known)
+        found |= {record.name: record for record in chosen}
     for identity in identities:
         if identity["name"] not in found:
             raise SolverRefused(f"libmamba chose {identity['fn']} of {identity['channel']}, which no channel has")
