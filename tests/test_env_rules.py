@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from planner.model import DirectUrl, Environment, Installation, PipDist
 from planner.reference import Disk, Reference, Room, RunningProcess, Setting, SharedFile, Surroundings, UserSite
 from rules import RULES
-from tests.test_rules import fired, only, pkg, python, short, situation
+from tests.situations import fired, only, pkg, python, short, situation
 
 BASE = "/srv/conda"
 

@@ -11,11 +11,7 @@ from planner.facts import known_facts
 from planner.model import Host, PipDist, VirtualPackage
 from planner.package_cache import is_cached
 from planner.torch_builds import conda_torch, pip_torch
-from tests.test_rules import FORGE, fired, only, pkg, python, short, situation
-
-PYTORCH = "https://conda.anaconda.org/pytorch"
-SITE = "lib/python3.10/site-packages"
-PY = python("3.10.14")
+from tests.situations import FORGE, PY, PYTORCH, SITE, fired, only, pkg, python, short, situation, torch
 
 
 def host(cuda=None, driver=None, capabilities=None):
@@ -39,13 +35,6 @@ def pip(name, version, *requires, compiled=True, **more):
         extensions=extensions,
         **more,
     )
-
-
-def torch(version, cuda="12.1", channel=PYTORCH, **more):
-    build = f"py3.10_cuda{cuda}_cudnn8_0" if cuda else "py3.10_cpu_0"
-    if channel == FORGE:
-        build = f"cuda{cuda.replace('.', '')}_py310h1_300" if cuda else "cpu_generic_py310h1_0"
-    return pkg("pytorch", version, build, "python >=3.10,<3.11.0a0", channel=channel, **more)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

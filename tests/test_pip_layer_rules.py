@@ -12,9 +12,7 @@ from planner.pip_after import dist_name, environment_after
 from planner.pip_classes import accepts, built_from_source, renewal
 from planner.shared_paths import shared_paths
 from planner.torch_extensions import bound_to_torch, made_for
-from tests.test_rules import fired, only, pkg, python, short, situation
-
-SITE = "lib/python3.10/site-packages"
+from tests.situations import SITE, fired, only, pkg, python, short, situation
 
 
 def dist(name, version="1.0", *requires, site=SITE, **more):

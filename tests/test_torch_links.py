@@ -11,8 +11,7 @@ from msgspec.structs import replace
 
 from planner.model import PipDist, TorchLink
 from planner.torch_links import torch_link
-from tests.test_gpu_and_torch_rules import PY, SITE, torch
-from tests.test_rules import fired, only, situation
+from tests.situations import PY, SITE, fired, only, situation, torch
 
 COMPILER = shutil.which("g++") or shutil.which("c++")
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="a C++ compiler makes the objects")
