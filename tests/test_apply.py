@@ -277,6 +277,15 @@ def test_killed_at_any_moment(place):
         assert tries < 4 * wanted, f"only {killed} of {tries} were killed before they had ended"
 
 
+@pytest.mark.parametrize("inner", [False, True], ids=["the outer one", "both"])
+def test_killed_between_the_folders_of_the_journal(place, inner):
+    """They are made and removed one by one, while no entry is in them: one kill of some hundred comes between."""
+    before = place.all()
+    folder = Path(Journal(str(place.home / ".local/state/conda-upgrade-planner"), str(place.new)).folder)
+    (folder if inner else folder.parent).mkdir(parents=True)
+    takes_back(place, before)
+
+
 def test_killed_while_taking_back(place):
     before, old = place.all(), seal(place.old)
     for number in (1, 2):

@@ -73,9 +73,9 @@ class Journal:
     def discard(self) -> None:
         """Remove the folder, the journal itself last, and what held nothing else."""
         self._clear()
-        with suppress(OSError):
-            os.rmdir(self.folder)
-            os.rmdir(os.path.dirname(self.folder))
+        for empty in (self.folder, os.path.dirname(self.folder)):  # a kill may have left the outer one alone
+            with suppress(OSError):
+                os.rmdir(empty)
         self.entries = []
 
     def _clear(self) -> None:
