@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from planner.channels import open_channels
 from planner.load import load_environment
 from planner.model import Solution
-from planner.run import Question, what_if
+from planner.run import what_if
 from planner.solve.closure import Closure
 from planner.solve.worker_process import WorkerProcess
 from rules import RULES
@@ -25,6 +25,7 @@ from tests.bench.channel import Channel
 from tests.bench.installation import URL
 from tests.bench.measure import Measured, Run
 from tests.bench.world import World
+from tests.questions import about_made
 
 TOP = Path(__file__).parents[1]
 RECORDS = 10_000
@@ -64,23 +65,7 @@ def test_the_shape_is_the_fields(world):
 
 @pytest.fixture
 def question(world, tmp_path):
-    return Question(
-        env="base",
-        specs=("python=3.11",),
-        tool="mamba",
-        root=str(world.root),
-        channels=(URL,),
-        mirrors=((URL, str(world.channel)),),
-        override_channels=True,
-        offline=True,
-        solver="rattler",
-        cuda="12.6",
-        glibc="2.36",
-        environ={},
-        home=str(tmp_path),
-        cache_dir=str(tmp_path / "cache"),
-        created="2026-11-24T00:00:00Z",
-    )
+    return about_made(world, tmp_path, solver="rattler")
 
 
 def test_its_base_moves_from_python_310_to_311(question):

@@ -10,10 +10,10 @@ import subprocess
 
 import pytest
 
-from planner.run import Question, what_if
+from planner.run import what_if
 from rules import RULES
+from tests.questions import HARVESTED, about_real
 
-HARVESTED = ("harvested/conda-forge", "harvested/pytorch", "pytorch-2023-10", "harvested/nvidia", "harvested/main")
 CASES = [
     *(
         ("linux-base-py39", env, operation, specs, ("main-2021-11",))
@@ -104,23 +104,18 @@ def test_the_answer_is_mamba_s_own(
     mamba, installations, real_data, libmamba_python, tmp_path, installation, env, operation, specs, channels, priority
 ):
     root = installations / installation
-    question = Question(
+    question = about_real(
+        real_data,
+        installation,
+        channels,
+        tmp_path,
+        root=str(root),
         env=env,
         specs=specs,
         operation=operation,
         tool="mamba",
-        root=str(root),
-        channels=tuple(str(real_data / "channels" / channel) for channel in channels),
-        override_channels=True,
-        offline=True,
         channel_priority=priority,
-        cuda="12.4",
-        glibc="2.36",
         solver_python=libmamba_python,
-        environ={},
-        home=str(tmp_path),
-        cache_dir=str(tmp_path / "cache"),
-        created="2026-11-24T00:00:00Z",
     )
     plan = what_if(question, RULES)
     prefix = root if env == "base" else root / "envs" / env

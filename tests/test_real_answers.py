@@ -3,22 +3,14 @@
 import json
 
 import pytest
-from msgspec.structs import replace
 from rich.cells import cell_len
 
 from planner.render import html, junit, sarif, terminal
 from planner.render.view import build_view
-from planner.run import Question, what_if
+from planner.run import what_if
 from rules import RULES
+from tests.questions import HARVESTED, about_real
 from tests.valid import assert_valid_junit, assert_valid_sarif, parsed_html
-
-HARVESTED = (
-    "harvested/conda-forge",
-    "harvested/pytorch",
-    "pytorch-2023-10",
-    "harvested/nvidia",
-    "harvested/main",
-)
 
 
 @pytest.fixture(scope="module")
@@ -29,21 +21,10 @@ def answer(real_data, tmp_path_factory):
     def ask(installation, env, spec, channels, **options):
         key = (installation, env, spec, channels, *sorted(options.items()))
         if key not in made:
-            question = Question(
-                env=env,
-                specs=tuple(spec.split()),
-                root=str(real_data / "installations" / installation),
-                channels=tuple(str(real_data / "channels" / name) for name in channels),
-                override_channels=True,
-                offline=True,
-                cuda="12.4",
-                glibc="2.36",
-                environ={},
-                home=str(folder),
-                cache_dir=str(folder / "cache"),
-                created="2026-11-24T00:00:00Z",
+            question = about_real(
+                real_data, installation, channels, folder, env=env, specs=tuple(spec.split()), **options
             )
-            made[key] = what_if(replace(question, **options), RULES)
+            made[key] = what_if(question, RULES)
         return made[key]
 
     return ask

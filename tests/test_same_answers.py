@@ -16,14 +16,14 @@ from msgspec.structs import replace
 
 from planner import ahead, cache, conda_meta_folder, repodata_index
 from planner.cache import NO_CACHE, Cache
-from planner.run import Question, what_if
+from planner.run import what_if
 from planner.serialize import dumps
 from planner.solve import closure
 from planner.solve.closure import Closure
 from rules import RULES
 from tests import scenario
-from tests.bench.installation import URL
 from tests.bench.world import World
+from tests.questions import HARVESTED, about_made, about_real
 
 TOP = Path(__file__).parents[1]
 
@@ -89,7 +89,6 @@ def test_every_scenario(path, asked_engine, tmp_path, same):
     same(replace(scenario.write(scenario.load(path), tmp_path), **asked_engine))
 
 
-HARVESTED = ("harvested/conda-forge", "harvested/pytorch", "pytorch-2023-10", "harvested/nvidia", "harvested/main")
 REAL = [
     ("linux-base-py39", "base", "python=3.10", "conda", ("main-2021-11",), "linux-64"),
     ("linux-base-py39", "base", "python=3.10", "mamba", ("main-2021-11",), "linux-64"),
@@ -108,22 +107,7 @@ def real(real_data, tmp_path):
     """A question about a real installation, without an engine."""
 
     def make(installation, env, spec, tool, channels, subdir):
-        return Question(
-            env=env,
-            specs=(spec,),
-            tool=tool,
-            root=str(real_data / "installations" / installation),
-            channels=tuple(str(real_data / "channels" / name) for name in channels),
-            override_channels=True,
-            offline=True,
-            subdir=subdir,
-            cuda="12.4",
-            glibc="2.36",
-            environ={},
-            home=str(tmp_path),
-            cache_dir=str(tmp_path / "cache"),
-            created="2026-11-24T00:00:00Z",
-        )
+        return about_real(real_data, installation, channels, tmp_path, env=env, specs=(spec,), tool=tool, subdir=subdir)
 
     return make
 
@@ -150,22 +134,7 @@ def world(tmp_path_factory):
 
 @pytest.fixture
 def generated(world, asked_engine, tmp_path):
-    return Question(
-        specs=("python=3.11",),
-        tool="mamba",
-        root=str(world.root),
-        channels=(URL,),
-        mirrors=((URL, str(world.channel)),),
-        override_channels=True,
-        offline=True,
-        cuda="12.6",
-        glibc="2.36",
-        environ={},
-        home=str(tmp_path),
-        cache_dir=str(tmp_path / "cache"),
-        created="2026-11-24T00:00:00Z",
-        **asked_engine,
-    )
+    return about_made(world, tmp_path, **asked_engine)
 
 
 def test_a_generated_installation(generated, same):
