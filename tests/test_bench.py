@@ -121,7 +121,7 @@ def test_every_row_about_prefixes_is_measured(world, monkeypatch):
     monkeypatch.setenv("PLANNER_BENCH_OBJECTS", str(objects))
     monkeypatch.setattr(prefixes, "OBJECTS", (3,))
     monkeypatch.setattr(prefixes, "ENVIRONMENTS", (1, 5))
-    bench = rows.Bench(world, 1, None, None, (), lambda _text: None)
+    bench = rows.Bench(world, 1, None, None, None, (), lambda _text: None)
     for name in ("environments", "growth-of-environments", "objects"):
         measured = prefixes.PARTS[name](bench)
         assert all(item.runs and min(run.cpu for run in item.runs) >= 0 for item in measured), name

@@ -73,6 +73,7 @@ class LibmambaSolver:
         self._where = where
         self._progress = progress or (lambda _text: None)
         self._known: _Known = {}
+        self._failed = False  # whether the last request that wants reasons had no solution
         hello = self._ask({"op": "hello"})
         mode: Literal["in-process", "worker"] = "in-process" if isinstance(transport, InProcess) else "worker"
         self._info = SolverInfo("libmamba", str(hello["version"]), mode, "exact", reason)
@@ -90,13 +91,13 @@ class LibmambaSolver:
     def solve(self, request: SolveRequest) -> SolveOutcome:
         """Answer one request."""
         self._progress("solving with libmamba")
-        pruned = self._closure.prune(request)
-        if pruned is None:
-            return self._answered(self._closure.reduce(request), request)
-        outcome = self._answered(pruned, request)
-        if isinstance(outcome, Unsolvable) and request.explained:
+        # conda's attempts fail one after the other: after one, the next is not put twice.
+        pruned = None if self._failed and request.explained else self._closure.prune(request)
+        outcome = self._answered(pruned or self._closure.reduce(request), request)
+        if isinstance(outcome, Unsolvable) and request.explained and pruned is not None:
             # What stands against it may lie in what was left out.
-            return self._answered(self._closure.reduce(request), request)
+            outcome = self._answered(self._closure.reduce(request), request)
+        self._failed = isinstance(outcome, Unsolvable) and request.explained
         return outcome
 
     def _answered(self, reduced: SolveRequest, request: SolveRequest) -> SolveOutcome:

@@ -37,6 +37,7 @@ def main() -> int:
         World(given.folder, given.records, given.environments, _say),
         given.runs,
         os.environ.get("PLANNER_MAMBA"),
+        os.environ.get("PLANNER_CONDA"),
         os.environ.get("PLANNER_LIBMAMBA_PYTHON"),
         tuple(given.growth),
         _say,
@@ -74,6 +75,7 @@ def _setting(bench: rows.Bench) -> kept.Setting:
         bench.world.environments,
         bench.runs,
         bench.mamba_version,
+        bench.conda_version,
     )
 
 

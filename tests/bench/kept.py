@@ -15,7 +15,7 @@ NAME = "performance.json"
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """When, where and on what a part was measured; `mamba` is the peer's version, None where it was not at hand."""
+    """When, where and on what a part was measured; `mamba` and `conda` are the peers' versions, None where not at hand."""
 
     date: str
     machine: str
@@ -23,6 +23,7 @@ class Setting(msgspec.Struct, frozen=True):
     environments: int
     runs: int
     mamba: str | None = None
+    conda: str | None = None
 
 
 class Part(msgspec.Struct, frozen=True):

@@ -6,17 +6,18 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from tests.bench import prefixes
 from tests.bench.installation import URL
 from tests.bench.measure import Command, Measured, alone, paired
-from tests.bench.peers import SPEC, Mamba, serve
+from tests.bench.peers import SPEC, Conda, Mamba, serve
 from tests.bench.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _SAID = frozenset({0, 10, 20, 30, 40})
@@ -29,10 +30,12 @@ class Bench:
     world: World
     runs: int
     mamba: str | None
+    conda: str | None
     libmamba_python: str | None
     growth: tuple[int, ...]
     say: Callable[[str], None]
     mamba_version: str | None = None
+    conda_version: str | None = None
     _peers: dict[World, Mamba] = field(default_factory=dict)
 
     def peer(self, world: World) -> Mamba | None:
@@ -45,8 +48,20 @@ class Bench:
             self.mamba_version = self._peers[world].version
         return self._peers[world]
 
-    def planner(self, world: World, name: str, *options: str, cold: bool = False) -> Command:
-        """`planner what-if base python=3.11`, with a cache folder of the benchmark's own."""
+    def conda_peer(self) -> Conda | None:
+        """conda on the world of the rows; None where it is not at hand."""
+        if self.conda is None:
+            return None
+        url, _server = serve(self.world.channel)
+        peer = Conda(self.conda, url, self.world.root, self.world.work)
+        self.conda_version = peer.version
+        return peer
+
+    def planner(self, world: World, name: str, *options: str, forget: str = "") -> Command:
+        """`planner what-if base python=3.11`, with a cache folder of the benchmark's own.
+
+        What matches `forget`, a pattern below that folder, is taken out of it before each run.
+        """
         cache = world.work / "cache"
         env = {
             "PATH": os.environ["PATH"],
@@ -58,13 +73,20 @@ class Bench:
         argv = [sys.executable, "-m", "cli", "--root", str(world.root), "what-if", "base", SPEC]
         argv += ["--override-channels", "-c", URL, "--mirror", f"{URL}={world.channel}", "--offline"]
         argv += ["--cuda", "12.6", "--glibc", "2.36", "--quiet", *options]
-        before: Callable[[], None] = (lambda: shutil.rmtree(cache, ignore_errors=True)) if cold else (lambda: None)
-        return Command(name, argv, env, before, _SAID)
+        return Command(name, argv, env, partial(_forget, cache, forget), _SAID)
 
     @cached_property
     def engines(self) -> tuple[str, ...]:
         """The engines at hand."""
         return ("libmamba", "rattler") if self.libmamba_python else ("rattler",)
+
+
+def _forget(cache: Path, pattern: str) -> None:
+    for path in cache.glob(pattern) if pattern else ():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _row(bench: Bench, command: Command, peer: Command | None) -> list[Measured]:
@@ -81,10 +103,18 @@ def whole_answer(bench: Bench) -> list[Measured]:
             options = ("--as", tool, "--solver", engine)
             command = bench.planner(bench.world, f"what-if as {tool}, {engine}, warm", *options)
             found += _row(bench, command, mamba.warm() if mamba else None)
+    first, *_ = bench.engines
+    options = ("--as", "mamba", "--solver", first)
+    # Channels and environments are known; what was cut out of the channels for this very question is not.
+    command = bench.planner(bench.world, f"what-if as mamba, {first}, first asked", *options, forget="*/entries/cut-*")
+    found += _row(bench, command, mamba.warm() if mamba else None)
+    conda = bench.conda_peer()
+    if conda is not None and conda.answers:
+        command = bench.planner(bench.world, f"what-if as conda, {first}, warm", "--as", "conda", "--solver", first)
+        found += _row(bench, command, conda.warm())
     for engine in bench.engines:
-        command = bench.planner(
-            bench.world, f"what-if as mamba, {engine}, no cache", "--as", "mamba", "--solver", engine, cold=True
-        )
+        options = ("--as", "mamba", "--solver", engine)
+        command = bench.planner(bench.world, f"what-if as mamba, {engine}, no cache", *options, forget="*")
         found += _row(bench, command, mamba.cold() if mamba else None)
     return found
 

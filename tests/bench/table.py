@@ -31,6 +31,7 @@ turn, {runs} times after one that does not count; behind it stand the least and 
 and all it started held at one time, pages of shared libraries counted once for each.
 """
 _PEER = "The peer is mamba {} asked for a dry run over an HTTP cache on loopback, since it keeps no cache of a `file://` channel."
+_CONDA = " Beside it stands conda {}, asked likewise."
 _NO_PEER = "mamba was not at hand."
 _TITLES = {
     "whole-answer": "## The whole answer\n\nmamba solves and prints; the planner solves twice, reads every environment, judges and writes its report.",
@@ -47,7 +48,9 @@ def page(results: Results) -> str:
         return "# Performance\n\nNothing was measured yet.\n\n"
     newest = max(settings, key=lambda setting: setting.date)
     mamba = newest.mamba or next((setting.mamba for setting in settings if setting.mamba), None)
-    lines = [_INTRO.format(**msgspec.structs.asdict(newest), peer=_PEER.format(mamba) if mamba else _NO_PEER)]
+    conda = newest.conda or next((setting.conda for setting in settings if setting.conda), None)
+    peers = (_PEER.format(mamba) if mamba else _NO_PEER) + (_CONDA.format(conda) if conda else "")
+    lines = [_INTRO.format(**msgspec.structs.asdict(newest), peer=peers)]
     for name, title in _TITLES.items():
         part = results.parts.get(name)
         if part is not None:
