@@ -14,6 +14,7 @@ from msgspec import Struct
 from planner.abi.planned import may_hold_binaries
 from planner.model import Evidence
 from planner.pyabi import flavour, meta_path
+from planner.reference import PLAINLY
 from planner.versions import minor
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from planner.imports.changed import Lost
     from planner.model import PackageRecord, PipDist
-    from planner.reference import Reference
+    from planner.reference import Reference, Started
     from planner.rule import RuleContext
 
 Fate: TypeAlias = Literal["gone", "moves", "stays"]
@@ -120,23 +121,25 @@ def _owner(ctx: RuleContext, path: str) -> PackageRecord | None:
     return None
 
 
-def lost_modules(ctx: RuleContext, names: Iterable[str], *, user_site: bool = True) -> tuple[tuple[str, Evidence], ...]:
+def lost_modules(
+    ctx: RuleContext, names: Iterable[str], started: Started = PLAINLY
+) -> tuple[tuple[str, Evidence], ...]:
     """Those of the top-level modules `names` that python finds now and would not find then, each with what shows it.
 
-    `user_site` says whether that python reads the user site where it is not switched off.
+    `started` says where that python looks for modules besides its own site-packages.
 
     A name that no distribution is known to bring (the standard library's, say) is not among them, nor one that a package
     of that name still brings.
     """
-    return tuple((name, where) for name in names if (where := _lost(ctx, name, user_site=user_site)) is not None)
+    return tuple((name, where) for name in names if (where := _lost(ctx, name, started)) is not None)
 
 
-def _lost(ctx: RuleContext, name: str, *, user_site: bool) -> Evidence | None:
+def _lost(ctx: RuleContext, name: str, started: Started) -> Evidence | None:
     why = ctx.imports.why(name) if ctx.imports is not None else None
     if why is not None and why.certain:
         return _imported(name, why)
     gone = None
-    for dist, site in _providers(ctx, name, user_site=user_site):
+    for dist, site in _providers(ctx, name, started):
         where = f"{site}/{dist.metadata_path}" if site else dist.metadata_path
         if dist.owner is not None:
             change = ctx.change(dist.owner)
@@ -149,7 +152,8 @@ def _lost(ctx: RuleContext, name: str, *, user_site: bool) -> Evidence | None:
             gone = Evidence("file", where, f"brings {name}, in a folder that {new_python(ctx)} does not read")
     if gone is None or ctx.after_record(name) is not None or ctx.after_record(name.replace("_", "-")) is not None:
         return None
-    later = ctx.surroundings.user_site(ctx.python_minor_after) if user_site and python_goes(ctx) else None
+    reads = python_goes(ctx) and _reads_user_site(ctx, started)
+    later = ctx.surroundings.user_site(ctx.python_minor_after) if reads else None
     return None if later and any(name in dist.top_level for dist in later.dists) else gone
 
 
@@ -174,14 +178,18 @@ def _imported(name: str, why: Lost) -> Evidence:
     return Evidence("file", why.module.path, f"{name} {what}")
 
 
-def _providers(ctx: RuleContext, name: str, *, user_site: bool) -> Iterator[tuple[PipDist, str]]:
+def _reads_user_site(ctx: RuleContext, started: Started) -> bool:
+    """With `-E`, python does not heed the PYTHONNOUSERSITE that switches the user site off, either."""
+    return started.user_site and not (started.variables and ctx.surroundings.user_site_off)
+
+
+def _providers(ctx: RuleContext, name: str, started: Started) -> Iterator[tuple[PipDist, str]]:
     """The distributions that bring a module to the target's python as it is; with the user's folder where it is that."""
     before = ctx.python_minor_before
     for dist in ctx.environment.dists:
         if name in dist.top_level and (dist.python is None or dist.python.rstrip("t") == before):
             yield dist, ""
-    read = user_site and not ctx.surroundings.user_site_off
-    site = ctx.surroundings.user_site(before) if read else None
+    site = ctx.surroundings.user_site(before) if _reads_user_site(ctx, started) else None
     for dist in site.dists if site else ():
         if name in dist.top_level and site is not None:
             yield dist, site.path.removesuffix(f"/{dist.location}")

@@ -23,6 +23,23 @@ Variable: TypeAlias = Literal["LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME", "PY
 Scope: TypeAlias = Literal["environment", "kernel", "process", "service", "shell"]
 
 
+class Started(Struct, frozen=True):
+    """Where a python looks for modules besides the standard library, as it is started: what its options leave out is False.
+
+    `beside` is the folder of the script that it runs (not with `-P` or `-I`), `user_site` that of the user (not with `-s`
+    or `-I`), `variables` whether it heeds PYTHONPATH and the like (not with `-E` or `-I`), `site` its site-packages (not
+    with `-S`, which leaves out the user's too).
+    """
+
+    beside: bool = True
+    user_site: bool = True
+    variables: bool = True
+    site: bool = True
+
+
+PLAINLY = Started()
+
+
 class Reference(Struct, frozen=True):
     """Something outside an environment that names a path of it.
 
@@ -31,7 +48,8 @@ class Reference(Struct, frozen=True):
     `holder` is the prefix of the environment that `source` itself lies in, None outside all of them.
     `interpreter` is the path below `prefix` of the python that it is run by, where it is known: of the script that is
     named, or of a virtual environment (empty: it has a copy). `modules` are the top-level modules that it imports as soon
-    as it starts, but for those beside it; `user_site` whether its python reads the user site (`-s`, `-I`: no). Of a virtual environment: `python` is the X.Y it was made for, `made_by` the tool, and `modules` are the
+    as it starts, but for those beside it where that python, `started` so, looks there first. Of a virtual environment:
+    `python` is the X.Y it was made for, `made_by` the tool, and `modules` are the
     names of its distributions. `broken` says that it does not work today: what it names is not there.
     """
 
@@ -44,7 +62,7 @@ class Reference(Struct, frozen=True):
     holder: str | None = None
     interpreter: str = ""
     modules: tuple[str, ...] = ()
-    user_site: bool = True
+    started: Started = PLAINLY
     python: str | None = None
     made_by: str = ""
     broken: bool = False

@@ -15,10 +15,11 @@ How it decides:
 
 Evidence and limits:
     The line itself, with its number. Scripts are read, not run; of their imports only those count that stand at the top,
-    under no condition and not beside the script; the user site counts unless `-s` or `-I` switches it off. Unverified: a
-    path whose package leaves while new packages come, which may bring it again; a module that also lies in a folder of a
-    PYTHONPATH that is set where the script may be started; and, as a warning, one of a package of which a compiled build
-    comes that was not looked into (`--no-files`, or only a server has it), or that leads to what may not load any more.
+    under no condition. What lies beside the script or in the user site is found there, unless python is started with `-I`,
+    or with `-P` or `-s`. Unverified: a path whose package leaves while new packages come, which may bring it again; a
+    module that also lies in a folder of a PYTHONPATH that is set where the script may be started (with `-E` or `-I` it does
+    not count); and, as a warning, one of a package of which a compiled build comes that was not looked into (`--no-files`,
+    or only a server has it), or that leads to what may not load any more.
     Looked for in the usual places of this machine and this user, and in `--scan` folders.
 
 Example:
@@ -95,7 +96,7 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
             reference,
             fate(reference.path),
             fate(reference.interpreter) if reference.interpreter else STAYS,
-            lost(reference.modules, user_site=reference.user_site) if reference.kind in _RUN else (),
+            lost(reference.modules, reference.started) if reference.kind in _RUN else (),
         )
 
 
@@ -148,7 +149,9 @@ def _on_python_path(ctx: RuleContext, reference: Reference, lost: set[str]) -> l
     """Where else all that is lost is found, if the script is started with a PYTHONPATH that is set somewhere."""
     found: list[Evidence] = []
     for setting in ctx.surroundings.settings:
-        here = setting.source == reference.source or setting.scope in {"process", "shell"}
+        here = reference.started.variables and (
+            setting.source == reference.source or setting.scope in {"process", "shell"}
+        )
         brought = lost.intersection(setting.modules) if setting.prefix != ctx.environment.prefix and here else ()
         if brought:
             what = f"{setting.text}: {', '.join(sorted(brought))} lies there, too"

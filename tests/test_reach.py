@@ -14,11 +14,13 @@ from planner.config import Config
 from planner.load import load_environment
 from planner.reach import processes as reach_processes
 from planner.reach import services as reach_services
+from planner.reach.command_line import how_started, what_starts
 from planner.reach.notes import Notes, Places, Prefixes
 from planner.reach.read import read_surroundings
-from planner.reach.scripts import imports_of, interpreter_of, reads_user_site
+from planner.reach.scripts import imports_of, interpreter_of, options_of
 from planner.reach.settings import activated
 from planner.reach.walk import walk
+from planner.reference import PLAINLY
 from planner.render.view import build_view
 from planner.run import what_if
 from rules import RULES
@@ -69,7 +71,7 @@ def test_a_text_names_a_path_only_when_it_does(machine, text, named):
     prefixes = Prefixes(pairs, str(machine / "home"))
     names = {prefix: name for name, prefix in pairs}
     found = list(prefixes.mentions(text.replace("{root}", str(machine / "conda"))))
-    assert [(names[prefix], path) for prefix, path in found] == named
+    assert [(names[prefix], path) for prefix, path, _ in found] == named
 
 
 def test_a_prefix_is_known_by_its_other_spelling_too(machine):
@@ -107,6 +109,7 @@ def test_environments_that_a_script_activates(machine, line, names):
         ("#! /opt/conda/bin/python -s", "/opt/conda/bin/python"),
         ("#!/bin/sh\n'''exec' \"/opt/with blanks/bin/python\" \"$0\" \"$@\"\n' '''", "/opt/with blanks/bin/python"),
         ("#!/bin/sh\n'''exec' /opt/long/bin/python \"$0\" \"$@\"\n' '''", "/opt/long/bin/python"),
+        ("#!/bin/sh\n'''exec' /opt/long/bin/python -sE \"$0\" \"$@\"\n' '''", "/opt/long/bin/python"),
         ("#!/usr/bin/env python", None),
         ("\x7fELF", None),
         ("#!", None),
@@ -132,29 +135,134 @@ def test_what_lies_beside_a_script_is_its_own(tmp_path):
     write(tmp_path / "own.py")
     write(tmp_path / "package/__init__.py")
     write(tmp_path / "folder/data")
-    body = "import own, package, folder, rich\n"
-    for line, names in (("#!/p/python", ("folder", "rich")), ("#!/p/python -I", ("folder", "own", "package", "rich"))):
-        assert imports_of(str(write(tmp_path / "tool", f"{line}\n{body}"))) == names
+    tool = str(write(tmp_path / "tool", "import own, package, folder, rich\n"))
+    assert imports_of(tool) == ("folder", "rich")
+    assert imports_of(tool, beside=False) == ("folder", "own", "package", "rich")
 
 
 @pytest.mark.parametrize(
-    ("line", "read"),
+    ("first", "options"),
     [
-        ("", True),
-        ("-u -B", True),
-        ("-s", False),
-        ("-BEs", False),
-        ("-I -m s", False),
-        ("-m pip -s", True),
-        ("-mI", True),
-        ("-X s", True),
-        ("-W error", True),
-        ("tool -s", True),
-        ("-u tool -I", True),
+        ("#!/opt/conda/bin/python -Es", ["-Es"]),
+        ("#! /opt/conda/bin/python -I\nimport x", ["-I"]),
+        ("#!/bin/sh\n'''exec' /opt/long/bin/python -sE \"$0\" \"$@\"\n' '''", ["-sE"]),
+        ("#!/opt/conda/bin/python\n-I", []),
+        ("-I", []),
     ],
 )
-def test_the_options_that_take_the_user_site_off_the_path(line, read):
-    assert reads_user_site(line.split()) is read
+def test_the_options_in_a_script_s_first_line(first, options):
+    assert options_of(first) == options
+
+
+OPTIONS = [
+    ("", ""),
+    ("-u -B", ""),
+    ("-s", "user_site"),
+    ("-E", "variables"),
+    ("-BEs", "user_site variables"),
+    ("-I", "beside user_site variables"),
+    ("-P", "beside"),
+    ("-sP", "beside user_site"),
+    ("-S", "site"),
+    ("-X s", ""),
+    ("-Xs", ""),
+    ("-W error -s", "user_site"),
+    ("-Werror -E", "variables"),
+    ("-qW error -I", "beside user_site variables"),
+    ("--check-hash-based-pycs never -s", "user_site"),
+]
+
+
+@pytest.mark.parametrize(("options", "off"), OPTIONS)
+def test_where_a_python_looks_is_what_its_options_say(options, off, tmp_path):
+    """Read as python itself reads them: it is asked."""
+    started = how_started([*options.split(), "tool", "-I"])
+    assert {name for name in started.__struct_fields__ if not getattr(started, name)} == set(off.split())
+    if "P" in options and sys.version_info < (3, 11):
+        pytest.skip("this python has no -P")
+    script = write(tmp_path / "beside/tool", "import os, sys\nprint(*sys.path, sys.flags.no_site, sep='\\n')\n")
+    user = tmp_path / f"user/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+    user.mkdir(parents=True)
+    places = {"beside": script.parent, "variables": tmp_path / "variable"}
+    environ = {"PYTHONUSERBASE": str(tmp_path / "user"), "PYTHONPATH": str(places["variables"]), "HOME": str(tmp_path)}
+    base = os.path.realpath(sys.executable)  # a virtual environment's python has no user site
+    command = [base, *options.split(), script]
+    *path, no_site = subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )[:-1]
+    assert {name: str(place) in path for name, place in places.items()} == {
+        "beside": started.beside,
+        "variables": started.variables,
+    }
+    if started.variables:  # without, PYTHONUSERBASE says nothing either
+        assert (str(user) in path) is (started.user_site and started.site)
+    assert (no_site == "0") is started.site
+
+
+@pytest.mark.parametrize(
+    ("line", "runs"),
+    [
+        ("", ("", "")),
+        ("/srv/a.py -I", ("", "/srv/a.py")),
+        ("-u -W error /srv/a.py", ("", "/srv/a.py")),
+        ("-m pip -s", ("pip", "")),
+        ("-Im pip", ("pip", "")),
+        ("-mpip", ("pip", "")),
+        ("-m", ("", "")),
+        ("-c x /srv/a.py", ("", "")),
+        ("- /srv/a.py", ("", "")),
+        ("-W", ("", "")),
+    ],
+)
+def test_what_a_python_is_started_with(line, runs):
+    assert what_starts(line.split()) == runs
+
+
+def test_each_command_of_a_table_is_read_with_its_own_options(machine):
+    python, scripts = f"{machine}/conda/bin/python", machine / "srv"
+    write(scripts / "own.py")
+    write(scripts / "a.py", "import own, rich\n")
+    write(scripts / "b.py", "#!/usr/bin/python -I\nimport own, attrs\n")
+    lines = [
+        f"0 1 * * * u {python} {scripts}/a.py; /usr/bin/python -I x",
+        f"0 2 * * * u {python} -I {scripts}/b.py && {python} -EP {scripts}/b.py",
+        f"0 3 * * * u {python} {scripts}/b.py > /tmp/log",
+        f"0 3 * * * u /usr/bin/env -i {python} {scripts}/b.py",
+        f"0 4 * * * u bash -c '{python} -s -m tool.run'",
+    ]
+    write(machine / "system/etc/crontab", "\n".join(lines))
+    found = [(item.line, item.modules, item.started) for item in read(machine).references]
+    alone = how_started(["-I"])
+    assert found == [
+        (1, ("rich",), PLAINLY),
+        (2, ("attrs", "own"), alone),
+        (2, ("attrs", "own"), how_started(["-EP"])),
+        (3, ("attrs",), PLAINLY),
+        (5, ("tool",), how_started(["-s"])),
+    ]
+
+
+def test_a_kernel_s_options_are_python_s_own(machine):
+    python, kernels = f"{machine}/conda/bin/python", machine / "home/.local/share/jupyter/kernels"
+    off = {"PYTHONNOUSERSITE": "1"}
+    for name, argv, env in (
+        ("plain", ["-m", "ipykernel_launcher"], {}),
+        ("isolated", ["-I", "-m", "ipykernel_launcher", "-s"], {}),
+        ("off", ["-m", "ipykernel_launcher", "-s"], off),
+        ("off-unheeded", ["-Em", "ipykernel_launcher"], off),
+    ):
+        write(kernels / name / "kernel.json", json.dumps({"argv": [python, *argv], "env": env}))
+    found = {Path(item.source).parent.name: item for item in read(machine).references}
+    assert {item.modules for item in found.values()} == {("ipykernel_launcher",)}
+    assert {name for name, item in found.items() if not item.started.user_site} == {"isolated", "off"}
+
+
+def test_a_file_that_names_very_much_is_read_to_an_end(machine):
+    python = f"{machine}/conda/bin/python"
+    write(machine / "system/etc/crontab", "".join(f"0 1 * * * u {python} /srv/{n}.py\n" for n in range(5000)))
+    found = read(machine)
+    assert len(found.references) == 300
+    assert [item.what for item in found.problems] == ["it names environments in more than 300 ways"]
 
 
 def test_links_in_a_circle_lead_nowhere(machine):

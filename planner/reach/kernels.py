@@ -6,8 +6,10 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
-from planner.reach.scripts import named_program, reads_user_site
+from planner.reach.command_line import is_python
+from planner.reach.scripts import command, named_program
 from planner.reach.settings import of_variable
 from planner.reference import Reference
 
@@ -69,10 +71,10 @@ def _kernel(path: str, holder: str | None, prefixes: Prefixes, notes: Notes) -> 
     if found is None or found[0] == holder:
         return
     prefix, below = found
-    interpreter, modules, user_site = named_program(prefix, below, prefixes)
-    user_site = user_site and reads_user_site(argv[1:]) and not (isinstance(variables, dict) and variables.get(_OFF))
-    if "-m" in argv[1:-1]:
-        modules = (argv[argv.index("-m") + 1].partition(".")[0],)
+    program = command(below, argv[1:]) if is_python(below) else named_program(prefix, below, prefixes)
+    started = program.started
+    if started.variables and isinstance(variables, dict) and variables.get(_OFF):
+        started = replace(started, user_site=False)
     notes.references.append(
         Reference(
             "kernel",
@@ -81,9 +83,9 @@ def _kernel(path: str, holder: str | None, prefixes: Prefixes, notes: Notes) -> 
             below,
             f"argv: {' '.join(argv)}",
             holder=holder,
-            interpreter=interpreter or below,
-            modules=modules,
-            user_site=user_site,
+            interpreter=program.interpreter or below,
+            modules=program.modules,
+            started=started,
             broken=not os.path.exists(os.path.join(prefix, below)),
         )
     )

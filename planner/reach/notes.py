@@ -128,14 +128,13 @@ class Prefixes:
             end = path.rfind(os.sep, 0, end)
         return None
 
-    def mentions(self, text: str) -> Iterator[tuple[str, str]]:
-        """Every environment's path that stands in a text: prefix and path below it, each once."""
-        seen = set()
-        for match in self._mention.finditer(self.expanded(text)):
+    def mentions(self, text: str) -> Iterator[tuple[str, str, str]]:
+        """Every environment's path that stands in a text: prefix, path below it, and the text after it."""
+        text = self.expanded(text)
+        for match in self._mention.finditer(text):
             found = self.locate(match[1] + match[2].rstrip(".,/"))
-            if found is not None and found not in seen:
-                seen.add(found)
-                yield found
+            if found is not None:
+                yield (*found, text[match.end() :])
 
     def expanded(self, text: str) -> str:
         """The text with the home written out where it says `~/` or `$HOME/`."""

@@ -13,10 +13,13 @@ import stat
 import warnings
 from typing import TYPE_CHECKING
 
-from planner.reference import Reference
+from msgspec import Struct
+
+from planner.reach.command_line import how_started, what_starts
+from planner.reference import PLAINLY, Reference, Started
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from planner.reach.notes import Notes, Places, Prefixes
 
@@ -24,9 +27,7 @@ _HEAD = 512  # bytes; the kernel itself reads no longer first line
 _SCRIPT = 64 * 1024
 _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 # A first line that is too long for the kernel: `#!/bin/sh`, then python's own line in a text that sh reads as a command.
-_LONG = re.compile(r"\A#!/bin/sh\n'''exec' \"?(/[^\"\n]+?)\"? \"\$0\"")
-# Those of python that take no value and change neither what is run nor how: `-m`, `-c`, `-W` and `-X` end the search.
-_OPTIONS = re.compile(r"-[bBdEhiIOPqRsSuvVx?]+")
+_LONG = re.compile(r"""\A#!/bin/sh\n'''exec' (?:"(/[^"\n]+)"|(/[^"\n]+?))((?: -\w+)*) "\$0\"""")
 _IN_BIN = "which interpreter its scripts name is not known"
 
 
@@ -63,7 +64,7 @@ def _link(path: str, holder: str | None, prefixes: Prefixes) -> Reference | None
     if found is None:
         return None
     prefix, below, text = found
-    interpreter, modules, user_site = named_program(prefix, below, prefixes)
+    program = named_program(prefix, below, prefixes)
     return Reference(
         "link",
         path,
@@ -71,9 +72,9 @@ def _link(path: str, holder: str | None, prefixes: Prefixes) -> Reference | None
         below,
         f"a link to {text}",
         holder=holder,
-        interpreter=interpreter,
-        modules=modules,
-        user_site=user_site,
+        interpreter=program.interpreter,
+        modules=program.modules,
+        started=program.started,
         broken=not os.path.exists(path),
     )
 
@@ -104,6 +105,7 @@ def _shebang(path: str, holder: str | None, prefixes: Prefixes) -> Reference | N
     if interpreter is None or found is None or found[0] == holder:
         return None
     prefix, below = found
+    program = script(path, below, first)
     return Reference(
         "shebang",
         path,
@@ -112,9 +114,9 @@ def _shebang(path: str, holder: str | None, prefixes: Prefixes) -> Reference | N
         f"#!{interpreter}",
         line=1,
         holder=holder,
-        interpreter=below,
-        modules=imports_of(path),
-        user_site=reads_user_site(options_of(first)),
+        interpreter=program.interpreter,
+        modules=program.modules,
+        started=program.started,
         broken=not os.path.exists(interpreter),
     )
 
@@ -140,50 +142,60 @@ def interpreter_of(text: str) -> str | None:
     """The absolute path of the interpreter that a script's beginning names; None for none, and for `/usr/bin/env`."""
     long = _LONG.match(text)
     if long:
-        return long[1]
+        return long[1] or long[2]
     words = text.partition("\n")[0].removeprefix("#!").split() if text.startswith("#!") else []
     return words[0] if words and words[0].startswith("/") and os.path.basename(words[0]) != "env" else None
 
 
 def options_of(text: str) -> list[str]:
     """What a script's first line hands to its interpreter."""
-    return text.partition("\n")[0].split()[1:] if text.startswith("#!/") else []
+    long = _LONG.match(text)
+    if long:
+        return long[3].split()
+    return text.partition("\n")[0].removeprefix("#!").split()[1:] if text.startswith("#!") else []
 
 
-def reads_user_site(words: Iterable[str]) -> bool:
-    """Whether a python that is started with these words after its name reads the user site: with `-s` or `-I` it does not."""
-    return not _flags(words) & {"s", "I"}
+class Program(Struct, frozen=True):
+    """What a python runs: the python below the environment that is named, what it imports at once, how it is started."""
+
+    interpreter: str = ""
+    modules: tuple[str, ...] = ()
+    started: Started = PLAINLY
 
 
-def _flags(words: Iterable[str]) -> frozenset[str]:
-    """The options of python that stand before the script or module, letter by letter: `-sE` is two."""
-    found: set[str] = set()
-    for word in words:
-        if not _OPTIONS.fullmatch(word):
-            break
-        found.update(word[1:])
-    return frozenset(found)
-
-
-def named_program(prefix: str, below: str, prefixes: Prefixes) -> tuple[str, tuple[str, ...], bool]:
-    """Of a script that something names: interpreter (below the same prefix), modules, whether it reads the user site.
-
-    Interpreter and modules are empty where it is no script of that environment's.
-    """
+def named_program(prefix: str, below: str, prefixes: Prefixes) -> Program:
+    """Of a path below an environment: what runs it, where it is a script of that environment's; else nothing is known."""
     path = os.path.join(prefix, below)
     first = head(path)
     interpreter = interpreter_of(first)
     found = prefixes.locate(interpreter) if interpreter else None
-    if found is None or found[0] != prefix:
-        return "", (), True
-    return found[1], imports_of(path), reads_user_site(options_of(first))
+    return script(path, found[1], first) if found is not None and found[0] == prefix else Program()
 
 
-def imports_of(path: str) -> tuple[str, ...]:
+def script(path: str, interpreter: str, first: str) -> Program:
+    """A script that is started by its own first line."""
+    return _of_script(path, interpreter, how_started(options_of(first)))
+
+
+def command(interpreter: str, words: Sequence[str]) -> Program:
+    """What a python runs that is started with these words after its name: a module, or a script and its imports."""
+    started = how_started(words)
+    module, path = what_starts(words)
+    if module:
+        name = module.partition(".")[0]
+        return Program(interpreter, (name,) if started.site and name.isidentifier() else (), started)
+    return _of_script(path, interpreter, started) if os.path.isabs(path) else Program(interpreter, (), started)
+
+
+def _of_script(path: str, interpreter: str, started: Started) -> Program:
+    modules = imports_of(path, beside=started.beside) if started.site else ()
+    return Program(interpreter, modules, started)
+
+
+def imports_of(path: str, *, beside: bool = True) -> tuple[str, ...]:
     """The top-level modules that a python script imports as soon as it starts, sorted; empty where it is not python.
 
-    Those that lie beside it come first on its path and are its own: they are left out, unless its first line says `-I` or
-    `-P`.
+    Those that lie beside it are its own and left out, where its python looks there first (`beside`).
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode) or os.path.getsize(path) > _SCRIPT:
@@ -201,8 +213,7 @@ def imports_of(path: str) -> tuple[str, ...]:
             names.update(alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             names.add(node.module.partition(".")[0])
-    line = content.partition(b"\n")[0].decode("utf-8", "replace")
-    if not _flags(options_of(line)) & {"I", "P"}:
+    if beside:
         folder = os.path.dirname(os.path.realpath(path))
         names = {name for name in names if not _lies_in(folder, name)}
     return tuple(sorted(names))

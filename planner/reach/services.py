@@ -6,7 +6,8 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from planner.reach.scripts import imports_of, named_program, reads_user_site
+from planner.reach.command_line import is_python
+from planner.reach.scripts import Program, command, named_program, script
 from planner.reach.settings import activated, of_line
 from planner.reach.walk import walk
 from planner.reference import Reference
@@ -27,8 +28,9 @@ _SCRIPTS = frozenset(
     | {".service", ".sge", ".sh", ".slurm", ".sub", ".timer", ".toml", ".yaml", ".yml", ".zsh"}
 )
 _NOT_KNOWN = "what it starts is not known"
-_MODULE = re.compile(r"\s-m\s+([A-Za-z_]\w*)")
-_PYTHON_SCRIPT = re.compile(r"\s(/[^\s\"';|&]+\.py)\b")
+_COMMAND_ENDS = re.compile(r"[;|&()<>`\n]")
+_WORDS = re.compile(r"[^\s\"']+")
+_MOST_COMMANDS = 300  # that one file names; a cron table has fewer
 _DEEP, _MOST = 64, 100_000
 _JOB = 256 * 1024  # bytes
 
@@ -85,7 +87,7 @@ def _read(path: str, kind: ReferenceKind, prefixes: Prefixes, notes: Notes) -> N
         return
     located = prefixes.locate(path)
     holder = located[0] if located else None
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, str, tuple[str, ...]]] = set()
     for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
         first = number == 1 and stripped.startswith("#!")
@@ -93,47 +95,45 @@ def _read(path: str, kind: ReferenceKind, prefixes: Prefixes, notes: Notes) -> N
             continue
         if kind != "job":
             notes.settings += of_line(line, path, number, "service", prefixes, None)
-        named = [*prefixes.mentions(line), *((prefix, "") for prefix in activated(line, prefixes))]
-        for prefix, below in named:
-            if (prefix, below) in seen or prefix == holder:
+        named = [*prefixes.mentions(line), *((prefix, "", "") for prefix in activated(line, prefixes))]
+        for prefix, below, rest in named:
+            words = _arguments(rest) if is_python(below) else ()
+            if prefix == holder or (prefix, below, words) in seen:
                 continue
-            seen.add((prefix, below))
-            notes.references.append(_reference(path, kind, prefix, below, stripped, number, holder, prefixes))
+            if len(seen) == _MOST_COMMANDS:
+                what = f"it names environments in more than {_MOST_COMMANDS} ways"
+                notes.problem(path, what, "the rest of it was not looked at")
+                return
+            seen.add((prefix, below, words))
+            program = _program(path, prefix, below, words, prefixes, shebang=stripped if first else "")
+            notes.references.append(
+                Reference(
+                    kind,
+                    path,
+                    prefix,
+                    below,
+                    stripped,
+                    line=number,
+                    holder=holder,
+                    interpreter=program.interpreter,
+                    modules=program.modules,
+                    started=program.started,
+                    broken=not os.path.lexists(os.path.join(prefix, below)),
+                )
+            )
 
 
-def _reference(
-    path: str,
-    kind: ReferenceKind,
-    prefix: str,
-    below: str,
-    line: str,
-    number: int,
-    holder: str | None,
-    prefixes: Prefixes,
-) -> Reference:
-    interpreter, modules, user_site = named_program(prefix, below, prefixes) if below else ("", (), True)
-    if os.path.basename(below).startswith("python"):
-        interpreter, modules = below, _started(line) or (imports_of(path) if line.startswith("#!") else ())
-        user_site = reads_user_site(line.partition(f"/{below}")[2].split())
-    return Reference(
-        kind,
-        path,
-        prefix,
-        below,
-        line,
-        line=number,
-        holder=holder,
-        interpreter=interpreter,
-        modules=modules,
-        user_site=user_site,
-        broken=not os.path.lexists(os.path.join(prefix, below)),
-    )
+def _arguments(rest: str) -> tuple[str, ...]:
+    """The words of a command after its program."""
+    return tuple(_WORDS.findall(_COMMAND_ENDS.split(rest, maxsplit=1)[0]))
 
 
-def _started(line: str) -> tuple[str, ...]:
-    """The modules that python needs at once when it is started as the line says: `-m MODULE`, or a script's imports."""
-    module = _MODULE.search(line)
-    if module:
-        return (module[1],)
-    script = _PYTHON_SCRIPT.search(line)
-    return imports_of(script[1]) if script else ()
+def _program(
+    path: str, prefix: str, below: str, words: tuple[str, ...], prefixes: Prefixes, *, shebang: str
+) -> Program:
+    """What is run of a path that a line names: by python as the line starts it, or by what that path itself is."""
+    if not below:
+        return Program()
+    if not is_python(below):
+        return named_program(prefix, below, prefixes)
+    return script(path, below, shebang) if shebang else command(below, words)
