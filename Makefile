@@ -30,9 +30,10 @@ bench: $(VENV)/.tested-with
 fuzz: $(VENV)/.tested-with
 	PLANNER_FUZZ=100000 $(BIN)/python -m pytest -q tests/test_elf.py tests/test_fuzz.py -k damaged
 
-# The same commands on a tree of a million files; it needs room for that many names, and some minutes.
+# The same commands on a tree of a million files, with the seconds and the memory of each; it needs room for that many
+# names, and some minutes.
 many: $(VENV)/.tested-with
-	PLANNER_FILES=1000000 $(BIN)/python -m pytest -q --durations=0 tests/test_many_files.py
+	PLANNER_FILES=1000000 $(BIN)/python -m pytest -q -s --durations=0 tests/test_many_files.py
 
 # A migration killed at a thousand moments instead of fifty.
 kills: $(VENV)/.tested-with

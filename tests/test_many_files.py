@@ -4,10 +4,11 @@
 """
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 import cli
 from planner.demo import unpack
@@ -70,13 +71,26 @@ def installation(tmp_path_factory):
     return here, demo, common, marker
 
 
-@pytest.mark.parametrize("command", ["envs", "envs --sizes", "audit", "what-if", "snapshot", "snapshot --deep"])
-def test_every_command_ends_and_runs_nothing(installation, tmp_path, monkeypatch, command):
+def ended(words, demo, folder):
+    """What a command that ran in a process of its own said, its exit code, processor seconds and peak memory in bytes."""
+    environ = {"HOME": demo.home, "XDG_CACHE_HOME": str(folder / "cache"), "PATH": os.environ["PATH"]}
+    command = [sys.executable, Path(cli.__file__), "--root", demo.root, *words]
+    with (folder / "said").open("w+b") as said, subprocess.Popen(command, env=environ, stdout=said, stderr=said) as run:
+        _, status, used = os.wait4(run.pid, 0)
+        run.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        text = said.read().decode()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return text, run.returncode, used.ru_utime + used.ru_stime, used.ru_maxrss * unit
+
+
+COMMANDS = ["envs", "envs --sizes", "audit", "audit --deep", "what-if", "what-if --deep", "what-if --no-files"]
+COMMANDS += ["snapshot", "snapshot --deep"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_ends_and_runs_nothing(installation, tmp_path, command):
     here, demo, common, marker = installation
-    monkeypatch.setenv("HOME", demo.home)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for name in ("CONDA_PREFIX", "CONDA_EXE", "MAMBA_ROOT_PREFIX", "PLANNER_LIBMAMBA_PYTHON"):
-        monkeypatch.delenv(name, raising=False)
     words = command.split()
     words += {
         "envs": ["--scan", str(here / "jobs"), "--format", "json"],  # a table shows the first few of what was not read
@@ -84,14 +98,21 @@ def test_every_command_ends_and_runs_nothing(installation, tmp_path, monkeypatch
         "what-if": ["base", "python=3.11", "--scan", str(here / "jobs"), "--format", "json", *common],
         "snapshot": ["base", "-o", str(tmp_path / "snapshot.json")],
     }[words[0]]
-    done = CliRunner().invoke(cli.main, ["--root", demo.root, *words], catch_exceptions=False)
-    assert done.exit_code in {0, *cli.VERDICT_CODES.values()}, done.output[-2000:]
-    assert "\x1b" not in done.output
-    assert not marker.exists()
-    assert "named pipe, not a file" in done.output
+    steps = [words]
     if "snapshot" in words:
         # What could not be read is told, and keeps it from being called identical.
-        words = ["compare", words[-1], "base"]
-        compared = CliRunner().invoke(cli.main, ["--root", demo.root, *words], catch_exceptions=False)
-        assert compared.exit_code == cli.DIFFERENT
-        assert "nothing differs that could be read" in compared.output
+        steps.append(["compare", words[-1], "base"])
+    for step in steps:
+        text, code, seconds, peak = ended(step, demo, tmp_path)
+        sys.stdout.write(f"{step[0]} of {command}: {seconds:.1f} s of a processor, {peak / 1e6:.0f} MB\n")
+        assert code in {0, *cli.VERDICT_CODES.values()}, text[-2000:]
+        assert "\x1b" not in text
+        assert not marker.exists()
+        # In proportion to what there is to look at.
+        assert seconds < 30 + FILES * 200e-6
+        assert peak < 400e6 + FILES * 1000
+        if step[0] == "compare":
+            assert code == cli.DIFFERENT
+            assert "nothing differs that could be read" in text
+        else:
+            assert "named pipe, not a file" in text
