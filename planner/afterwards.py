@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from planner.abi.planned import may_hold_binaries
 from planner.model import Evidence
-from planner.pyabi import flavour, meta_path
+from planner.pyabi import flavour, meta_path, tagged_for
 from planner.reference import PLAINLY
 from planner.versions import minor
 
@@ -155,6 +155,20 @@ def _lost(ctx: RuleContext, name: str, started: Started) -> Evidence | None:
     reads = python_goes(ctx) and _reads_user_site(ctx, started)
     later = ctx.surroundings.user_site(ctx.python_minor_after) if reads else None
     return None if later and any(name in dist.top_level for dist in later.dists) else gone
+
+
+def lost_beside(ctx: RuleContext, files: Iterable[str]) -> tuple[tuple[str, Evidence], ...]:
+    """Those of the compiled modules beside a script that the python after the change does not load, with their files."""
+    if not ctx.python_minor_moves:
+        return ()
+    what = f"is built for python {ctx.python_minor_before}, and {new_python(ctx)} does not load it"
+    now = [file for file in files if tagged_for(file) == ctx.python_minor_before]
+    then = {_module(file) for file in files if tagged_for(file) == ctx.python_minor_after}
+    return tuple((_module(file), Evidence("file", file, what)) for file in now if _module(file) not in then)
+
+
+def _module(file: str) -> str:
+    return file.rpartition("/")[2].partition(".")[0]
 
 
 def comes_unread(ctx: RuleContext, name: str) -> bool:

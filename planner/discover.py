@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from planner.errors import InputError
 from planner.files import is_folder, read_bytes
+from planner.model import LoadProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -173,15 +174,33 @@ def _subfolders(folder: str) -> list[str]:
         return []
 
 
+def stale_notes(home: str) -> tuple[LoadProblem, ...]:
+    """The lines of `~/.conda/environments.txt` that name no environment any more: conda leaves them when one is deleted."""
+    return tuple(
+        LoadProblem(f"{_notes_file(home)}:{number}", f"{path} is no environment", "the line is left out")
+        for number, path in _noted(home)
+        if not is_prefix(path)
+    )
+
+
 def _noted_prefixes(home: str) -> list[str]:
+    return [path for _, path in _noted(home)]
+
+
+def _notes_file(home: str) -> str:
+    return os.path.join(home, ".conda", "environments.txt")
+
+
+def _noted(home: str) -> list[tuple[int, str]]:
+    """The absolute paths in conda's list of environments, each with its line."""
     if not home:
         return []
     try:
-        text = read_bytes(os.path.join(home, ".conda", "environments.txt")).decode("utf-8", "replace")
+        text = read_bytes(_notes_file(home)).decode("utf-8", "replace")
     except OSError:
         return []
-    lines = (line.strip().rstrip("/\\") for line in text.splitlines())
-    return [line for line in lines if os.path.isabs(line) and "\0" not in line]
+    lines = ((number, line.strip().rstrip("/\\")) for number, line in enumerate(text.splitlines(), start=1))
+    return [(number, line) for number, line in lines if os.path.isabs(line) and "\0" not in line]
 
 
 def _candidates(environ: Mapping[str, str], home: str) -> Iterator[tuple[str, str | None]]:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from planner.discover import stale_notes
 from planner.dist_metadata import normalise
 from planner.files import read_bytes, reason
 from planner.model import LoadProblem
 from planner.reach.notes import Notes, Prefixes
-from planner.reach.read import read_references
+from planner.reach.read import cache_links, read_references
 from planner.reach.user_site import user_sites
 
 if TYPE_CHECKING:
@@ -81,9 +82,17 @@ class Inventory(Struct, frozen=True):
 
 
 def read_inventory(
-    root: str, prefixes: Sequence[tuple[str, str, str]], places: Places, *, measure: bool = False
+    root: str,
+    prefixes: Sequence[tuple[str, str, str]],
+    places: Places,
+    *,
+    measure: bool = False,
+    pkgs_dirs: Sequence[str] = (),
 ) -> Inventory:
-    """The inventory of environments by name, prefix and root. Sizes are measured unasked only where there are few files."""
+    """The inventory of environments by name, prefix and root. Sizes are measured unasked only where there are few files.
+
+    `pkgs_dirs` are the package caches that files of an environment may be links into.
+    """
     problems: dict[str, list[LoadProblem]] = {prefix: [] for _, prefix, _ in prefixes}
     records = {prefix: _records(prefix, problems[prefix]) for prefix in problems}
     few = sum(map(len, records.values())) * _FILES_OF_A_PACKAGE <= MOST_FILES
@@ -91,20 +100,23 @@ def read_inventory(
     notes = Notes()
     sites = {prefix: _sites(prefix) for _, prefix, _ in prefixes}
     users = user_sites(places, notes)
+    pairs = [(name, prefix) for name, prefix, _ in prefixes]
+    links = {prefix: _linked(number, one) for prefix, number, one in cache_links(pairs, pkgs_dirs)}
     read_references(
-        [(name, prefix) for name, prefix, _ in prefixes],
+        pairs,
         [(folder, prefix) for prefix, folders in sites.items() for folder in folders],
-        Prefixes([(name, prefix) for name, prefix, _ in prefixes], places.home),
+        Prefixes(pairs, places.home),
         places,
         notes,
     )
     rows = []
     for name, prefix, of in prefixes:
         size = sizes.by_prefix[prefix] if sizes else (None, None)
-        leaks_in = _leaks_in(prefix, notes, users, places.environ)
+        leaks_in = _leaks_in(prefix, notes, users, places.environ, links.get(prefix, ()))
         leaks_out = _leaks_out(prefix, notes)
         rows.append(_row(name, prefix, of, sites[prefix], records[prefix], size, leaks_in, leaks_out, problems[prefix]))
-    return Inventory(root, tuple(rows), sizes.total if sizes else None, tuple(notes.problems))
+    problems_of_all = (*notes.problems, *stale_notes(places.home))
+    return Inventory(root, tuple(rows), sizes.total if sizes else None, problems_of_all)
 
 
 def _row(
@@ -277,11 +289,11 @@ def _has_pins(path: str, problems: list[LoadProblem]) -> bool:
 
 
 def _leaks_in(
-    prefix: str, notes: Notes, users: Iterable[UserSite], environ: Mapping[str, str]
+    prefix: str, notes: Notes, users: Iterable[UserSite], environ: Mapping[str, str], links: Iterable[str]
 ) -> dict[str | None, tuple[str, ...]]:
     """What an environment takes from elsewhere: by the python it would have to be (its X.Y), None: whatever it is."""
-    own = [item for item in notes.references if item.holder == prefix]
-    found = [f"{_what(item)} leads to {item.prefix}" for item in own]
+    own = [item for item in notes.references if item.holder == prefix != item.prefix]
+    found = [*links, *(f"{_what(item)} leads to {item.prefix}" for item in own)]
     for setting in notes.settings:
         everywhere = setting.applies_to is None and setting.scope in {"shell", "process"}
         if (setting.applies_to == prefix or everywhere) and setting.prefix != prefix:
@@ -294,13 +306,17 @@ def _leaks_in(
 
 
 def _leaks_out(prefix: str, notes: Notes) -> tuple[str, ...]:
-    refer = [_what(item) for item in notes.references if item.prefix == prefix]
+    refer = [_what(item) for item in notes.references if item.prefix == prefix != item.holder]
     lend = [
         f"{setting.variable} in {_short(setting)}"
         for setting in notes.settings
         if setting.prefix == prefix and setting.applies_to != prefix
     ]
     return tuple(dict.fromkeys((*refer, *lend)))
+
+
+def _linked(number: int, one: str) -> tuple[str, ...]:
+    return (f"links into the package cache: {number}, {one} among them",)
 
 
 def _what(reference: Reference) -> str:

@@ -33,13 +33,13 @@ def environment_reports(
 ) -> tuple[EnvironmentReport, ...]:
     """One row for each environment: the target with what happens to it, the others with why they stay."""
     rows = [
-        _target_row(environment, changes, findings, surroundings)
+        _target_row(environment, changes, findings, surroundings, installation)
         if environment.prefix == target.prefix
         else _other_row(environment, target, findings, surroundings)
         for environment in installation.environments
     ]
     if target.prefix not in {row.prefix for row in rows}:  # it is yet to be made
-        rows.append(_target_row(target, changes, findings, surroundings))
+        rows.append(_target_row(target, changes, findings, surroundings, installation))
     if installation.problems and rows:
         # Environments that could not even be listed: said where the installation itself is spoken of, in base's row.
         rows[0] = replace(rows[0], evidence=(*_told(installation.problems), *rows[0].evidence))
@@ -51,6 +51,7 @@ def _target_row(
     changes: Sequence[PackageChange],
     findings: Sequence[Finding],
     surroundings: Surroundings,
+    installation: Installation,
 ) -> EnvironmentReport:
     via = tuple(finding.id for finding in findings if finding.environment == environment.name)
     unlinked = sum(change.before is not None for change in changes)
@@ -65,10 +66,27 @@ def _target_row(
         evidence=(
             *_unread(environment),
             what,
+            *_below(environment, installation),
+            *_cache_links(environment, surroundings),
             *_referred(environment, findings, surroundings),
             *_outside(surroundings),
         ),
     )
+
+
+def _below(environment: Environment, installation: Installation) -> tuple[str, ...]:
+    """What lies in the folder of the target and is none of its packages: other environments, and the package cache."""
+    inside = environment.prefix + os.sep
+    nested = [other.name for other in installation.environments if other.prefix.startswith(inside)]
+    cache = os.path.join(environment.prefix, "pkgs")
+    parts = []
+    if nested:
+        more = f" and {len(nested) - _UNREAD_SHOWN} more" if len(nested) > _UNREAD_SHOWN else ""
+        parts.append(f"{', '.join(nested[:_UNREAD_SHOWN])}{more}")
+    if os.path.isdir(cache):
+        parts.append(f"the package cache {cache}")
+    told = f"in its folder lie too: {' and '.join(parts)}; a change leaves these as they are, removing the folder would not"
+    return (told,) if parts else ()
 
 
 def _referred(environment: Environment, findings: Sequence[Finding], surroundings: Surroundings) -> tuple[str, ...]:

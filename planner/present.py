@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from planner.abi.installed import pip_paths
+from planner.afterwards import evidence_of
 from planner.model import Evidence, Severity
 from planner.rule import finding
 
@@ -73,7 +74,7 @@ def _missing(ctx: RuleContext) -> Iterator[Finding]:
 
 
 def _leaks(ctx: RuleContext) -> Iterator[Finding]:
-    """ENV002 and ENV003: variables that hold for the environment and bring something from elsewhere."""
+    """ENV002, ENV003 and ENV005: variables that hold for the environment, and what in it leads to another one."""
     here = ctx.environment.prefix
     ours = _libraries(ctx)
     for setting in ctx.surroundings.settings:
@@ -86,6 +87,19 @@ def _leaks(ctx: RuleContext) -> Iterator[Finding]:
             more = f" and {len(both) - _SHOWN} more" if len(both) > _SHOWN else ""
             names = ", ".join(both[:_SHOWN]) + more
             yield _leak(ctx, setting, "ENV003", f"brings {names} before the environment's own ({setting.variable})")
+    for reference in ctx.surroundings.references:
+        if reference.holder == here != reference.prefix:
+            there = f"{reference.prefix}/{reference.path}" if reference.path else reference.prefix
+            lack = ", which is not there" if reference.broken else ", so that changes there reach it"
+            yield finding(
+                ctx,
+                "ENV005",
+                Severity.WARN,
+                f"file:{reference.source}",
+                f"{reference.source} leads to {there}{lack}",
+                "let it lead to the environment's own files, or to one that nobody changes",
+                evidence=(evidence_of(reference),),
+            )
 
 
 def _leak(ctx: RuleContext, setting: Setting, rule: str, what: str) -> Finding:

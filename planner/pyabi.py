@@ -206,6 +206,12 @@ def _metadata_python(record: PackageRecord) -> str | None:
     return declared[0] if declared else build_python(record)
 
 
+def tagged_for(path: str) -> str | None:
+    """The X.Y of the python that an extension module is tagged for, by its name."""
+    match = _TAGGED.search(path)
+    return f"{match[1]}.{match[2]}" if match else None
+
+
 def _tags(paths: tuple[str, ...]) -> dict[str, str]:
     """The pythons that extension modules are tagged for, each with the first path that says so."""
     return {f"{match[1]}.{match[2]}": path for path in reversed(paths) if (match := _TAGGED.search(path))}

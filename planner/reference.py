@@ -17,7 +17,19 @@ if TYPE_CHECKING:
     from planner.model import LoadProblem, PackageRecord, PipDist
 
 ReferenceKind: TypeAlias = Literal[
-    "activation", "cron", "editable", "job", "kernel", "link", "path-file", "shebang", "stack", "unit", "virtualenv"
+    "activation",
+    "cron",
+    "editable",
+    "job",
+    "kernel",
+    "link",
+    "path-file",
+    "shebang",
+    "stack",
+    "start-up",
+    "unit",
+    "variable",
+    "virtualenv",
 ]
 Variable: TypeAlias = Literal["LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME", "PYTHONPATH"]
 Scope: TypeAlias = Literal["environment", "kernel", "process", "service", "shell"]
@@ -48,7 +60,8 @@ class Reference(Struct, frozen=True):
     `holder` is the prefix of the environment that `source` itself lies in, None outside all of them.
     `interpreter` is the path below `prefix` of the python that it is run by, where it is known: of the script that is
     named, or of a virtual environment (empty: it has a copy). `modules` are the top-level modules that it imports as soon
-    as it starts, but for those beside it where that python, `started` so, looks there first. Of a virtual environment:
+    as it starts, but for those beside it where that python, `started` so, looks there first; `bound` are the files of these
+    that only one python can load. Of a virtual environment:
     `python` is the X.Y it was made for, `made_by` the tool, and `modules` are the
     names of its distributions. `broken` says that it does not work today: what it names is not there.
     """
@@ -63,6 +76,7 @@ class Reference(Struct, frozen=True):
     interpreter: str = ""
     modules: tuple[str, ...] = ()
     started: Started = PLAINLY
+    bound: tuple[str, ...] = ()
     python: str | None = None
     made_by: str = ""
     broken: bool = False
@@ -79,7 +93,7 @@ class Setting(Struct, frozen=True):
     `prefix` and `path` say which path of which environment the entry is, None and the entry itself where it is in none.
     `applies_to` is the prefix of the environment that it holds for, None where it holds for any that starts from there.
     `libraries` are the shared libraries that lie there, for the LD_ variables, `modules` the top-level modules, for
-    PYTHONPATH.
+    PYTHONPATH; `bound` are the files of those right in it that only one python can load.
     """
 
     variable: Variable
@@ -93,6 +107,7 @@ class Setting(Struct, frozen=True):
     applies_to: str | None = None
     libraries: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
+    bound: tuple[str, ...] = ()
 
     @property
     def where(self) -> str:
@@ -176,4 +191,8 @@ class Surroundings(Struct, frozen=True):
 
     def to(self, prefix: str) -> tuple[Reference, ...]:
         """What refers to the environment at `prefix` from outside."""
-        return tuple(item for item in self.references if item.prefix == prefix)
+        return tuple(item for item in self.references if item.prefix == prefix and item.holder != prefix)
+
+    def own(self, prefix: str) -> tuple[Reference, ...]:
+        """What in the environment at `prefix` names a path of it, and came with no package."""
+        return tuple(item for item in self.references if item.prefix == item.holder == prefix)

@@ -15,7 +15,8 @@ How it decides:
 
 Evidence and limits:
     Read from conda-meta and configuration. The channel part of a pin is not compared. Whether the tool that is simulated
-    refuses a frozen environment by itself is not claimed.
+    refuses a frozen environment by itself is not claimed: conda does from 25.5 on, unless --override-frozen is given, or from
+    25.9 on CONDA_PROTECT_FROZEN_ENVS is false.
 
 Example:
     `numpy <2` is pinned, and numpy would be 2.1.3 after the change.
@@ -62,7 +63,7 @@ def _frozen(ctx: RuleContext, message: str) -> Finding:
         Severity.BLOCK,
         f"env:{ctx.environment.name}",
         f"the environment is frozen, so that nothing of it is to change{because}",
-        "leave it as it is and make a new environment, or ask whoever froze it",
+        "leave it as it is and make a new environment, or ask whoever froze it; --override-frozen of conda goes past it",
         evidence=(Evidence("file", "conda-meta/frozen", "is there (CEP 22)"),),
     )
 

@@ -2,7 +2,8 @@
 
 What it checks:
     Every entry of PYTHONPATH and PYTHONHOME that activation scripts, conda-meta/state, env_vars.d, kernelspecs, units,
-    cron tables, shell start-up files or the planner's own environment set, and that lies in the environment that changes.
+    cron tables, shell start-up files or the planner's own environment set, and that lies in the environment that changes. And
+    entries elsewhere that hold for it: whether compiled modules lie there that were built for its python alone.
 
 Why it matters:
     Whoever has such a variable imports from that environment, in whatever environment they are. When python's minor moves,
@@ -10,7 +11,8 @@ Why it matters:
 
 How it decides:
     It fires when python's minor moves (or python leaves) and the entry is bound to the python that goes, or is the
-    environment itself; or when the package that owns the entry leaves.
+    environment itself; or when the package that owns the entry leaves. Where python's minor moves, an entry elsewhere fires
+    by the names of the modules right in it (`ext.cpython-310-x86_64-linux-gnu.so`), if no other file is that module too.
 
 Evidence and limits:
     The line that sets it. Scripts are read and not run: a value that is put together when they run is not seen. Who starts
@@ -30,7 +32,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.afterwards import new_python, path_afterwards
+from planner.afterwards import lost_beside, new_python, path_afterwards
 from planner.model import Evidence, Severity
 from planner.rule import Rule, finding
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from planner.model import Finding
+    from planner.reference import Setting
     from planner.rule import RuleContext
 
 _VARIABLES = frozenset({"PYTHONHOME", "PYTHONPATH"})
@@ -47,6 +50,8 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
     """One finding for each place that sets such an entry."""
     names = {environment.prefix: environment.name for environment in ctx.installation.environments}
     for setting in ctx.surroundings.settings:
+        if setting.prefix != ctx.environment.prefix and setting.applies_to in {None, ctx.environment.prefix}:
+            yield from _built_for_it(ctx, setting)
         if setting.variable not in _VARIABLES or setting.prefix != ctx.environment.prefix:
             continue
         then = path_afterwards(ctx, setting.path)
@@ -62,6 +67,23 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
             certain=then.certain,
             evidence=(Evidence("file", setting.where, setting.text), *then.evidence),
             environment=names.get(setting.applies_to or ""),
+        )
+
+
+def _built_for_it(ctx: RuleContext, setting: Setting) -> Iterator[Finding]:
+    """A folder of somebody's own, with compiled modules that only the python of today loads."""
+    lost = lost_beside(ctx, setting.bound)
+    if lost:
+        names = ", ".join(name for name, _ in lost)
+        yield finding(
+            ctx,
+            "ENV002",
+            Severity.WARN,
+            f"file:{setting.source}",
+            f"{setting.source} puts {setting.entry} on {setting.variable}: {names} in it would not be found by "
+            f"{new_python(ctx)}, being built for python {ctx.python_minor_before}",
+            f"build {names} again for {new_python(ctx)}",
+            evidence=(Evidence("file", setting.where, setting.text), *(where for _, where in lost)),
         )
 
 

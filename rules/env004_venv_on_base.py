@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 _NAMED = 3
 _REMEDIES = {
     "nox": "run nox again, which makes it anew",
+    "pipenv": "run `pipenv --rm` and `pipenv install --python` with a python that stays",
     "pipx": "run `pipx reinstall-all --python` with a python that stays",
     "poetry": "run `poetry env remove` and `poetry install` with a python that stays",
     "tox": "run `tox -r`, which makes it anew",

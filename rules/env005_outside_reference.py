@@ -2,7 +2,9 @@
 
 What it checks:
     Kernelspecs, first lines of scripts and links in `bin` folders, systemd units, cron tables, job scripts in `--scan`
-    folders, `.pth` files and editable installs, and stacked activation, which name the environment that changes.
+    folders, activation scripts, start-up files of shells, variables that an activation or a kernel sets (CUDA_HOME, say),
+    `.pth` files and editable installs, and stacked activation, which name the environment that changes. And of the
+    environment's own: kernelspecs, and scripts in its `bin` that no package brought.
 
 Why it matters:
     Whoever wrote them is not asked before the change and finds out when the job does not run. conda knows of none of them.
@@ -10,8 +12,10 @@ Why it matters:
 How it decides:
     What they name is gone when it is bound to the python that goes (`bin/python3.10`, `lib/python3.10`), or when its package
     leaves and no new one comes: a block. It is a block too where the program starts, but a module that it imports at once
-    is lost: `-m ipykernel_launcher` of an ipykernel that pip installed, or the imports of a script. A warning where
-    the same name starts another python. Nothing is said of what names packages that merely get a newer build.
+    is lost: `-m ipykernel_launcher` of an ipykernel that pip installed, the imports of a script, or a module beside it that
+    was built in place for the old python alone. A warning where the same name starts another python, and where a variable
+    leads to what a changing package brought. Nothing is said of what names packages that merely get a newer build, nor of
+    what `conda init` wrote: BASE001 says what becomes of conda.
 
 Evidence and limits:
     The line itself, with its number. Scripts are read, not run; of their imports only those count that stand at the top,
@@ -35,7 +39,7 @@ References:
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec.structs import replace
 
@@ -44,23 +48,27 @@ from planner.afterwards import (
     Afterwards,
     comes_unread,
     evidence_of,
+    lost_beside,
     lost_modules,
     new_python,
     path_afterwards,
     python_goes,
 )
 from planner.model import Evidence, Severity
+from planner.pyabi import meta_path
 from planner.rule import Rule, finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from planner.model import Finding
+    from planner.model import Finding, PackageRecord
     from planner.reference import Reference
     from planner.rule import RuleContext
 
+    _Lost: TypeAlias = tuple[tuple[str, Evidence], ...]
+
 _WORDS = {
-    "activation": "the script",
+    "activation": "the activation script",
     "cron": "the cron table",
     "editable": "the editable install",
     "job": "the script",
@@ -69,7 +77,9 @@ _WORDS = {
     "path-file": "the path file",
     "shebang": "the script",
     "stack": "stacked activation in",
+    "start-up": "the start-up file",
     "unit": "the unit",
+    "variable": "a variable in",
 }
 _REMEDIES = {
     "editable": "install it again in editable mode from a folder that stays",
@@ -77,7 +87,9 @@ _REMEDIES = {
     "link": "let the link lead to an environment that stays",
     "path-file": "take the line out, and install what is needed where it is used",
     "stack": "do not stack environments on one that changes",
+    "variable": "set it to a folder that stays, or to one of the environment's own",
 }
+_SHOWN = 3
 _RUN = frozenset({"cron", "job", "kernel", "link", "shebang", "unit"})
 
 
@@ -90,19 +102,59 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
             continue
         if reference.broken:
             yield _finding(ctx, reference, "which is not there", Severity.WARN, pre_existing=True)
-            continue
-        yield from _judged(
-            ctx,
-            reference,
-            fate(reference.path),
-            fate(reference.interpreter) if reference.interpreter else STAYS,
-            lost(reference.modules, reference.started) if reference.kind in _RUN else (),
-        )
+        elif reference.kind == "variable":
+            yield from _variable(ctx, reference, fate(reference.path))
+        else:
+            yield from _judged(ctx, reference, fate(reference.path), _by(fate, reference), _needs(ctx, lost, reference))
+    for reference in ctx.surroundings.own(ctx.environment.prefix):
+        # What merely moves with its own environment is meant to.
+        then, needs = fate(reference.path), _needs(ctx, lost, reference)
+        if not reference.broken and (then.fate == "gone" or needs) and not _leaves(ctx, reference.source):
+            yield from _judged(ctx, reference, then, _by(fate, reference), needs)
 
 
-def _judged(
-    ctx: RuleContext, reference: Reference, then: Afterwards, by: Afterwards, lost: tuple[tuple[str, Evidence], ...]
-) -> Iterator[Finding]:
+def _by(fate: Callable[[str], Afterwards], reference: Reference) -> Afterwards:
+    return fate(reference.interpreter) if reference.interpreter else STAYS
+
+
+def _needs(ctx: RuleContext, lost: Callable[..., _Lost], reference: Reference) -> _Lost:
+    """What it imports at once that it would not find."""
+    if reference.kind not in _RUN:
+        return ()
+    return (*lost(reference.modules, reference.started), *lost_beside(ctx, reference.bound))
+
+
+def _leaves(ctx: RuleContext, path: str) -> bool:
+    """Whether a file of the environment goes with the package that brought it, so that nobody misses it."""
+    below = path.removeprefix(f"{ctx.environment.prefix}/")
+    gone = (change.before for change in ctx.changes if change.action == "remove")
+    return any(record is not None and below in ctx.files(record).paths for record in gone)
+
+
+def _variable(ctx: RuleContext, reference: Reference, then: Afterwards) -> Iterator[Finding]:
+    """A variable leads into the environment: what uses it is not known, but what changes there is."""
+    if then.fate == "gone":
+        yield _finding(ctx, reference, f"which would be gone: {then.why}", Severity.BLOCK, then)
+        return
+    changed = [
+        change.before
+        for change in ctx.changes
+        if change.before is not None and change.action != "relink" and _lies_in(ctx, change.before, reference.path)
+    ]
+    if changed:
+        names = " and ".join(record.name for record in changed[:_SHOWN])
+        more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+        evidence = [Evidence("metadata", meta_path(record), f"{record.label} changes") for record in changed[:_SHOWN]]
+        text = f"where files of {names}{more} would be replaced"
+        yield _finding(ctx, reference, text, Severity.WARN, evidence=evidence)
+
+
+def _lies_in(ctx: RuleContext, record: PackageRecord, path: str) -> bool:
+    """Whether a package has a file that is at a path below the prefix, or in it."""
+    return not path or any(one == path or one.startswith(f"{path}/") for one in ctx.files(record).paths)
+
+
+def _judged(ctx: RuleContext, reference: Reference, then: Afterwards, by: Afterwards, lost: _Lost) -> Iterator[Finding]:
     if then.fate == "gone":
         yield _finding(ctx, reference, f"which would be gone: {then.why}", Severity.BLOCK, then)
         return

@@ -35,7 +35,7 @@ def test_the_target_is_affected_by_its_changes_and_names_its_findings(prefixes):
     base, other = environment("base", prefixes[0]), environment("train", prefixes[1])
     finding = Finding("PIP001", Severity.WARN, "pip:x", "x", "base", "y", id="F1")
     row = rows(base, other, findings=(finding,))["base"]
-    assert (row.affected, row.via, row.evidence) == (True, ("F1",), ("1 package unlinked, 1 package linked",))
+    assert (row.affected, row.via, row.evidence[0]) == (True, ("F1",), "1 package unlinked, 1 package linked")
     assert not rows(base, other, changes=())["base"].affected
 
 
@@ -64,6 +64,17 @@ def test_a_link_into_the_package_cache_is_no_link_into_base(prefixes):
     (base / "pkgs" / "x").mkdir(parents=True)
     (other / "bin" / "x").symlink_to(base / "pkgs" / "x")
     assert not rows(environment("base", base), environment("train", other))["train"].affected
+
+
+def test_what_lies_in_the_folder_of_the_target_is_told(prefixes):
+    base, other = environment("base", prefixes[0]), environment("train", prefixes[1])
+    left = "a change leaves these as they are, removing the folder would not"
+    assert rows(base, other)["base"].evidence[1:] == (f"in its folder lie too: train; {left}",)
+    (prefixes[0] / "pkgs").mkdir()
+    cache = f"the package cache {prefixes[0]}/pkgs"
+    assert rows(base, other)["base"].evidence[1:] == (f"in its folder lie too: train and {cache}; {left}",)
+    apart = environment_reports(Installation(base.prefix, (base, other)), other, (CHANGE,), (), Surroundings())
+    assert apart[1].evidence == ("1 package unlinked, 1 package linked",)
 
 
 def test_what_could_not_be_read_is_named_first(prefixes):

@@ -15,10 +15,10 @@ from planner.load import load_environment
 from planner.reach import processes as reach_processes
 from planner.reach import services as reach_services
 from planner.reach.command_line import how_started, what_starts
+from planner.reach.commands import activated
 from planner.reach.notes import Notes, Places, Prefixes
 from planner.reach.read import read_surroundings
 from planner.reach.scripts import imports_of, interpreter_of, options_of
-from planner.reach.settings import activated
 from planner.reach.walk import walk
 from planner.reference import PLAINLY
 from planner.render.view import build_view
@@ -126,18 +126,18 @@ def test_only_imports_under_no_condition_count(tmp_path):
         'import os, numpy.linalg\nfrom scipy import stats\nfrom . import y\n"""\nimport text\n"""\n'
         "try:\n    import rich\nexcept ImportError:\n    pass\nif x:\n    import pandas\ndef f():\n    import torch\n",
     )
-    assert imports_of(str(script)) == ("numpy", "os", "scipy")
-    assert imports_of(str(write(tmp_path / "sh", "#!/bin/sh\nexit 1\n"))) == ()
-    assert imports_of(str(write(tmp_path / "deep", "(" * 60_000))) == ()
+    assert imports_of(str(script)) == (("numpy", "os", "scipy"), ())
+    assert imports_of(str(write(tmp_path / "sh", "#!/bin/sh\nexit 1\n"))) == ((), ())
+    assert imports_of(str(write(tmp_path / "deep", "(" * 60_000))) == ((), ())
 
 
 def test_what_lies_beside_a_script_is_its_own(tmp_path):
-    write(tmp_path / "own.py")
-    write(tmp_path / "package/__init__.py")
-    write(tmp_path / "folder/data")
-    tool = str(write(tmp_path / "tool", "import own, package, folder, rich\n"))
-    assert imports_of(tool) == ("folder", "rich")
-    assert imports_of(tool, beside=False) == ("folder", "own", "package", "rich")
+    for name in ("own.py", "package/__init__.py", "folder/data", "any.so", "any.cpython-310-x86_64-linux-gnu.so"):
+        write(tmp_path / name)
+    bound = [str(write(tmp_path / f"one.cpython-{tag}-x86_64-linux-gnu.so")) for tag in ("310", "39")]
+    tool = str(write(tmp_path / "tool", "import own, package, folder, rich, any, one\n"))
+    assert imports_of(tool) == (("folder", "rich"), tuple(bound))
+    assert imports_of(tool, beside=False) == (("any", "folder", "one", "own", "package", "rich"), ())
 
 
 @pytest.mark.parametrize(

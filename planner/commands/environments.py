@@ -40,7 +40,8 @@ def envs_command(root: str | None, /, *, sizes: bool, scan: tuple[str, ...], for
     found = discover.find_root(root, environ, home)
     settings = config.read_config(found, found, environ, home)
     prefixes = discover.machine_prefixes(found, settings.envs_dirs, environ, home)
-    listed = read_inventory(found, prefixes, Places(environ, home, scan=scan), measure=sizes)
+    places = Places(environ, home, scan=scan)
+    listed = read_inventory(found, prefixes, places, measure=sizes, pkgs_dirs=settings.pkgs_dirs)
     text = rendering.dumps(listed) if form == "json" else as_text(rendering.build_view(listed), form, output)
     put(text, output)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
+from planner.reach.activation import of_value
 from planner.reach.command_line import is_python
 from planner.reach.scripts import command, named_program
 from planner.reach.settings import of_variable
@@ -23,7 +24,7 @@ _NOT_KNOWN = "which python this kernel starts is not known"
 
 
 def kernels(environments: Sequence[tuple[str, str]], prefixes: Prefixes, places: Places, notes: Notes) -> None:
-    """Those of the user, of the system, and of every environment, that start another environment's program."""
+    """Those of the user, of the system, and of every environment, that start an environment's program."""
     for folder, holder in _folders(environments, places):
         for entry in notes.entries(folder, "which kernels there are is not known"):
             path = os.path.join(entry.path, "kernel.json")
@@ -61,14 +62,17 @@ def _kernel(path: str, holder: str | None, prefixes: Prefixes, notes: Notes) -> 
     if not isinstance(argv, list) or not argv or not all(isinstance(word, str) for word in argv):
         notes.problem(path, "it is no kernelspec: it has no argv", _NOT_KNOWN)
         return
-    found = prefixes.locate(argv[0])
+    # Jupyter puts its own python there, which for a kernel in an environment is mostly that environment's.
+    named = os.path.join(holder, "bin", argv[0]) if holder is not None and is_python(argv[0]) else argv[0]
+    found = prefixes.locate(named if os.sep not in argv[0] else argv[0])
     applies_to = found[0] if found is not None else holder
     variables = spec.get("env")
     if isinstance(variables, dict):
         for name, value in sorted(variables.items()):
             if isinstance(value, str):
                 notes.settings += of_variable(name, value, path, 0, "kernel", prefixes, applies_to)
-    if found is None or found[0] == holder:
+                notes.references += of_value(name, value, path, 0, applies_to, prefixes)
+    if found is None:
         return
     prefix, below = found
     program = command(below, argv[1:]) if is_python(below) else named_program(prefix, below, prefixes)
@@ -86,6 +90,7 @@ def _kernel(path: str, holder: str | None, prefixes: Prefixes, notes: Notes) -> 
             interpreter=program.interpreter or below,
             modules=program.modules,
             started=started,
+            bound=program.bound,
             broken=not os.path.exists(os.path.join(prefix, below)),
         )
     )

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SMALL = 1024 * 1024  # bytes; a text that a person wrote to start something is smaller
 _REST = r"[^\s\"'`;:,|&<>(){}\[\]$\\*?\0]*"
 _HOME = re.compile(r"(?<![\w./])(?:~|\$HOME|\$\{HOME\})(?=/)")
+_CONDA = re.compile(r"\$\{?(CONDA_EXE|CONDA_PYTHON_EXE)\b\}?")
+_CONDA_PROGRAMS = {"CONDA_EXE": "bin/conda", "CONDA_PYTHON_EXE": "bin/python"}
 _MOST_PROBLEMS = 200
 _NOT_OWN = ("envs", "pkgs")
 
@@ -54,8 +56,9 @@ class Notes(Struct):
 
     def problem(self, path: str, what: str, consequence: str) -> None:
         """Keep what could not be read, the first few hundred of them."""
-        if len(self.problems) < _MOST_PROBLEMS:
-            self.problems.append(LoadProblem(path, what, consequence))
+        found = LoadProblem(path, what, consequence)
+        if len(self.problems) < _MOST_PROBLEMS and found not in self.problems:
+            self.problems.append(found)
 
     def text(self, path: str, consequence: str, limit: int = SMALL) -> str | None:
         """The text of a regular file; None when there is none or it cannot be read, which is then noted."""
@@ -92,6 +95,7 @@ class Prefixes:
             spelled[os.path.abspath(prefix)] = prefix
         self._spelled = spelled
         self._home = home
+        self._base = self.named.get("base")
         self._located: dict[str, tuple[str, str] | None] = {}
         self._real: dict[str, str] = {}
         # The longest first: an environment that lies in another one is itself.
@@ -136,6 +140,12 @@ class Prefixes:
             if found is not None:
                 yield (*found, text[match.end() :])
 
+    def may_mention(self, text: str) -> bool:
+        """Whether a text can name or activate an environment at all: most do not."""
+        return "activate" in text or next(self.mentions(text), None) is not None
+
     def expanded(self, text: str) -> str:
-        """The text with the home written out where it says `~/` or `$HOME/`."""
+        """The text with the home written out where it says `~/` or `$HOME/`, and base's programs for conda's own names."""
+        if self._base and "$" in text:
+            text = _CONDA.sub(lambda match: f"{self._base}/{_CONDA_PROGRAMS[match[1]]}", text)
         return _HOME.sub(lambda _match: self._home, text) if self._home else text

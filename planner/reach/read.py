@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from planner import load
 from planner.reach import shared_files
+from planner.reach.activation import activations
 from planner.reach.disk import disk
 from planner.reach.kernels import kernels
 from planner.reach.notes import Notes, Places, Prefixes
+from planner.reach.own import own_scripts
 from planner.reach.path_files import editables, path_files, site_folders
 from planner.reach.processes import processes
 from planner.reach.scripts import programs
@@ -49,6 +51,8 @@ def read_surroundings(
     folders = [*site_folders(environments), *((folder, None) for folder in user_site_folders(places, notes))]
     read_references(pairs, folders, prefixes, places, notes)
     editables(environments, prefixes, notes)
+    files = files or lru_cache(maxsize=None)(partial(load.record_files, target.prefix))
+    own_scripts(target, files, prefixes, notes)
     notes.references += _auto_stack(config, pairs, notes)
     return Surroundings(
         references=tuple(sorted(dict.fromkeys(notes.references), key=_order)),
@@ -57,7 +61,7 @@ def read_surroundings(
         processes=processes(prefixes),
         problems=tuple(notes.problems),
         looked_at=_looked_at(notes),
-        cache_links=_cache_links(pairs, config.pkgs_dirs),
+        cache_links=cache_links(pairs, config.pkgs_dirs),
         user_site_off=switched_off(
             [
                 ("PYTHONNOUSERSITE in the environment of this process", places.environ.get("PYTHONNOUSERSITE", "")),
@@ -68,9 +72,7 @@ def read_surroundings(
             ]
         ),
         disk=disk(target.prefix, config.pkgs_dirs, config.envs_dirs),
-        shared=shared_files.finder(
-            target, environments, files or lru_cache(maxsize=None)(partial(load.record_files, target.prefix))
-        ),
+        shared=shared_files.finder(target, environments, files),
     )
 
 
@@ -84,6 +86,7 @@ def read_references(
     """All references and settings, of the environments by name and prefix, with their site-packages folders."""
     programs(pairs, prefixes, places, notes)
     settings(pairs, prefixes, places, notes)
+    activations(pairs, prefixes, places, notes)
     kernels(pairs, prefixes, places, notes)
     services(prefixes, places, notes)
     virtualenvs(prefixes, places, notes)
@@ -124,7 +127,7 @@ def _looked_at(notes: Notes) -> tuple[tuple[str, str], ...]:
     return tuple((prefix, ", ".join(texts)) for prefix, texts in counts.items())
 
 
-def _cache_links(pairs: Sequence[tuple[str, str]], pkgs_dirs: Sequence[str]) -> tuple[tuple[str, int, str], ...]:
+def cache_links(pairs: Sequence[tuple[str, str]], pkgs_dirs: Sequence[str]) -> tuple[tuple[str, int, str], ...]:
     """Environments whose files are links into a package cache: prefix, how many at its top, and one of them."""
     caches = tuple(os.path.realpath(folder) + os.sep for folder in pkgs_dirs)
     found = []

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from planner.reach.beside import own_module
 from planner.reach.command_line import how_started, what_starts
 from planner.reference import PLAINLY, Reference, Started
 
@@ -75,6 +76,7 @@ def _link(path: str, holder: str | None, prefixes: Prefixes) -> Reference | None
         interpreter=program.interpreter,
         modules=program.modules,
         started=program.started,
+        bound=program.bound,
         broken=not os.path.exists(path),
     )
 
@@ -117,6 +119,7 @@ def _shebang(path: str, holder: str | None, prefixes: Prefixes) -> Reference | N
         interpreter=program.interpreter,
         modules=program.modules,
         started=program.started,
+        bound=program.bound,
         broken=not os.path.exists(interpreter),
     )
 
@@ -156,11 +159,15 @@ def options_of(text: str) -> list[str]:
 
 
 class Program(Struct, frozen=True):
-    """What a python runs: the python below the environment that is named, what it imports at once, how it is started."""
+    """What a python runs: the python below the environment that is named, what it imports at once, how it is started.
+
+    `bound` are the files of modules beside it that it imports, too, and that only one python can load.
+    """
 
     interpreter: str = ""
     modules: tuple[str, ...] = ()
     started: Started = PLAINLY
+    bound: tuple[str, ...] = ()
 
 
 def named_program(prefix: str, below: str, prefixes: Prefixes) -> Program:
@@ -188,36 +195,32 @@ def command(interpreter: str, words: Sequence[str]) -> Program:
 
 
 def _of_script(path: str, interpreter: str, started: Started) -> Program:
-    modules = imports_of(path, beside=started.beside) if started.site else ()
-    return Program(interpreter, modules, started)
+    modules, bound = imports_of(path, beside=started.beside)
+    return Program(interpreter, modules if started.site else (), started, bound)
 
 
-def imports_of(path: str, *, beside: bool = True) -> tuple[str, ...]:
+def imports_of(path: str, *, beside: bool = True) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The top-level modules that a python script imports as soon as it starts, sorted; empty where it is not python.
 
-    Those that lie beside it are its own and left out, where its python looks there first (`beside`).
+    Those that lie beside it are its own and left out, where its python looks there first (`beside`): of these come the
+    files of those that only one python can load.
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode) or os.path.getsize(path) > _SCRIPT:
-            return ()
+            return (), ()
         with open(path, "rb") as file:
             content = file.read(_SCRIPT)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(content)
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
-        return ()
+        return (), ()
     names: set[str] = set()
     for node in tree.body:
         if isinstance(node, ast.Import):
             names.update(alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             names.add(node.module.partition(".")[0])
-    if beside:
-        folder = os.path.dirname(os.path.realpath(path))
-        names = {name for name in names if not _lies_in(folder, name)}
-    return tuple(sorted(names))
-
-
-def _lies_in(folder: str, module: str) -> bool:
-    return any(os.path.isfile(os.path.join(folder, module + ending)) for ending in (".py", "/__init__.py"))
+    folder = os.path.dirname(os.path.realpath(path))
+    own = {name: files for name in names if (files := own_module(folder, name)) is not None} if beside else {}
+    return tuple(sorted(names - own.keys())), tuple(sorted(file for files in own.values() for file in files))

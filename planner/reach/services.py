@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING
 
-from planner.reach.command_line import is_python
-from planner.reach.scripts import Program, command, named_program, script
-from planner.reach.settings import activated, of_line
+from planner.reach.commands import read_commands
+from planner.reach.settings import of_line
 from planner.reach.walk import walk
-from planner.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,9 +25,6 @@ _SCRIPTS = frozenset(
     | {".service", ".sge", ".sh", ".slurm", ".sub", ".timer", ".toml", ".yaml", ".yml", ".zsh"}
 )
 _NOT_KNOWN = "what it starts is not known"
-_COMMAND_ENDS = re.compile(r"[;|&()<>`\n]")
-_WORDS = re.compile(r"[^\s\"']+")
-_MOST_COMMANDS = 300  # that one file names; a cron table has fewer
 _DEEP, _MOST = 64, 100_000
 _JOB = 256 * 1024  # bytes
 
@@ -81,59 +75,12 @@ def _is_small(entry: os.DirEntry[str]) -> bool:
 
 
 def _read(path: str, kind: ReferenceKind, prefixes: Prefixes, notes: Notes) -> None:
-    """Every environment that a file names or activates, once for each place below it."""
+    """Every environment that a file names or activates, and of units and tables the variables that they set."""
     text = notes.text(path, _NOT_KNOWN)
     if text is None or "\0" in text[:1024]:
         return
-    located = prefixes.locate(path)
-    holder = located[0] if located else None
-    seen: set[tuple[str, str, tuple[str, ...]]] = set()
-    for number, line in enumerate(text.splitlines(), start=1):
-        stripped = line.strip()
-        first = number == 1 and stripped.startswith("#!")
-        if not first and stripped.startswith(("#", ";")):
-            continue
-        if kind != "job":
+    lines = list(enumerate(text.splitlines(), start=1))
+    if kind != "job":
+        for number, line in lines:
             notes.settings += of_line(line, path, number, "service", prefixes, None)
-        named = [*prefixes.mentions(line), *((prefix, "", "") for prefix in activated(line, prefixes))]
-        for prefix, below, rest in named:
-            words = _arguments(rest) if is_python(below) else ()
-            if prefix == holder or (prefix, below, words) in seen:
-                continue
-            if len(seen) == _MOST_COMMANDS:
-                what = f"it names environments in more than {_MOST_COMMANDS} ways"
-                notes.problem(path, what, "the rest of it was not looked at")
-                return
-            seen.add((prefix, below, words))
-            program = _program(path, prefix, below, words, prefixes, shebang=stripped if first else "")
-            notes.references.append(
-                Reference(
-                    kind,
-                    path,
-                    prefix,
-                    below,
-                    stripped,
-                    line=number,
-                    holder=holder,
-                    interpreter=program.interpreter,
-                    modules=program.modules,
-                    started=program.started,
-                    broken=not os.path.lexists(os.path.join(prefix, below)),
-                )
-            )
-
-
-def _arguments(rest: str) -> tuple[str, ...]:
-    """The words of a command after its program."""
-    return tuple(_WORDS.findall(_COMMAND_ENDS.split(rest, maxsplit=1)[0]))
-
-
-def _program(
-    path: str, prefix: str, below: str, words: tuple[str, ...], prefixes: Prefixes, *, shebang: str
-) -> Program:
-    """What is run of a path that a line names: by python as the line starts it, or by what that path itself is."""
-    if not below:
-        return Program()
-    if not is_python(below):
-        return named_program(prefix, below, prefixes)
-    return script(path, below, shebang) if shebang else command(below, words)
+    read_commands(path, iter(lines), kind, prefixes, notes)

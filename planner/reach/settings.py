@@ -2,7 +2,7 @@
 
 Set by an environment's activation (scripts, `conda-meta/state`, `env_vars.d`), by the start-up files of a shell, or in
 the environment that the planner itself was started from. Scripts are read line by line and not run: a value that is only
-put together when they run is not seen. Here too is what stacks one environment on another.
+put together when they run is not seen.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
-from planner.reference import Reference, Setting, Variable
+from planner.reach.beside import own_module, tagged_modules
+from planner.reference import Setting, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,11 +27,6 @@ _SET = re.compile(
     r"(?:^|[;&\s\"']|\bEnvironment=)(?:export\s+|setenv\s+|set\s+-?[gxU]*\s*|\$env:)?(LD_LIBRARY_PATH|LD_PRELOAD|PYTHONHOME|PYTHONPATH)"
     r"(?:\s*=\s*|\s+)(\"[^\"]*\"|'[^']*'|[^\s;&]*)"
 )
-_STACK = re.compile(r"\b(?:conda|mamba|micromamba)\s+activate\s+(?:--stack\s+(\S+)|(\S+)\s+--stack)")
-_ACTIVATE = re.compile(
-    r"(?:^|[;&(\s])(?:conda|mamba|micromamba|source|\.)\s+(?:\S*/)?activate\s+(?!--stack)([^\s;&|)]+)"
-)
-_RUN = re.compile(r"\b(?:conda|mamba|micromamba)\s+run\s+(?:\S+\s+)*?(?:-n|--name|-p|--prefix)[\s=]+([^\s;&|]+)")
 _START_UP = (
     ".bashrc",
     ".bash_profile",
@@ -54,31 +50,37 @@ _LIBRARY = re.compile(r"\.so(?:\.|$)|\.dylib$")
 
 
 def settings(environments: Sequence[tuple[str, str]], prefixes: Prefixes, places: Places, notes: Notes) -> None:
-    """Where one of the variables is set, each entry on its own, and which environments are stacked."""
+    """Where one of the variables is set, each entry on its own."""
     for _, prefix in environments:
         _of_environment(prefix, prefixes, notes)
-    for path in _start_up_files(places, notes):
+    for path in start_up_files(places, notes):
         text = notes.text(path, _NOT_KNOWN)
         for number, line in enumerate((text or "").splitlines(), start=1):
             notes.settings += of_line(line, path, number, "shell", prefixes, None)
-            notes.references += _stacked(line, path, number, prefixes)
     for name in VARIABLES:
         value = places.environ.get(name, "")
         notes.settings += of_variable(name, value, "the environment of this process", 0, "process", prefixes, None)
 
 
+def own_variables(prefix: str, notes: Notes) -> Iterator[tuple[str, dict[str, str]]]:
+    """The variables that activation of an environment sets by itself, by the file that says so: `state`, `env_vars.d`."""
+    files = [os.path.join(prefix, "conda-meta", "state")]
+    folder = notes.entries(os.path.join(prefix, "etc", "conda", "env_vars.d"), _NOT_KNOWN)
+    files += [entry.path for entry in folder if entry.name.endswith(".json")]
+    for path in files:
+        values = _object(notes.text(path, _NOT_KNOWN))
+        if path == files[0]:
+            values = values.get("env_vars") if isinstance(values, dict) else None
+        if isinstance(values, dict):
+            yield path, {name: value for name, value in sorted(values.items()) if isinstance(value, str)}
+
+
 def _of_environment(prefix: str, prefixes: Prefixes, notes: Notes) -> None:
-    state = os.path.join(prefix, "conda-meta", "state")
-    variables = _object(notes.text(state, _NOT_KNOWN))
-    found = [(state, variables.get("env_vars") if isinstance(variables, dict) else None)]
-    for entry in notes.entries(os.path.join(prefix, "etc", "conda", "env_vars.d"), _NOT_KNOWN):
-        if entry.name.endswith(".json"):
+    for path, values in own_variables(prefix, notes):
+        if path.endswith(".json"):
             notes.looked[prefix, "files of variables"] += 1
-            found.append((entry.path, _object(notes.text(entry.path, _NOT_KNOWN))))
-    for path, values in found:
-        for name, value in sorted(values.items()) if isinstance(values, dict) else ():
-            if isinstance(value, str):
-                notes.settings += of_variable(name, value, path, 0, "environment", prefixes, prefix)
+        for name, value in values.items():
+            notes.settings += of_variable(name, value, path, 0, "environment", prefixes, prefix)
     for entry in notes.entries(os.path.join(prefix, "etc", "conda", "activate.d"), _NOT_KNOWN):
         notes.looked[prefix, "activation scripts"] += 1
         text = notes.text(entry.path, _NOT_KNOWN) or ""
@@ -94,7 +96,8 @@ def _object(text: str | None) -> Any:
         return None  # the loader says that this file is bad
 
 
-def _start_up_files(places: Places, notes: Notes) -> Iterator[str]:
+def start_up_files(places: Places, notes: Notes) -> Iterator[str]:
+    """What the shells of this user read before anything else, and what is set for every session; not all of it is there."""
     for name in _START_UP:
         yield os.path.join(places.home, name)
     for folder in (os.path.join(places.home, ".config", "environment.d"), places.at("etc/profile.d")):
@@ -112,6 +115,11 @@ def of_line(
         return
     for match in _SET.finditer(line):
         yield from of_variable(match[1], match[2].strip("\"'"), source, number, scope, prefixes, applies_to)
+
+
+def without_settings(line: str) -> str:
+    """The line without what it says of the variables that are read here."""
+    return _SET.sub(" ", line)
 
 
 def of_variable(
@@ -138,7 +146,17 @@ def of_variable(
             applies_to=applies_to,
             libraries=_libraries(variable, path),
             modules=_modules(path) if variable == "PYTHONPATH" else (),
+            bound=_bound(path) if variable == "PYTHONPATH" else (),
         )
+
+
+def _bound(path: str) -> tuple[str, ...]:
+    return tuple(
+        file
+        for name, files in sorted(tagged_modules(path).items())
+        if own_module(path, name) == files
+        for file in files
+    )
 
 
 def _modules(path: str) -> tuple[str, ...]:
@@ -163,21 +181,3 @@ def _libraries(variable: Variable, path: str) -> tuple[str, ...]:
     except (OSError, ValueError):
         return ()
     return tuple(sorted(name for name in names if _LIBRARY.search(name)))
-
-
-def _stacked(line: str, source: str, number: int, prefixes: Prefixes) -> Iterator[Reference]:
-    """`conda activate --stack X` keeps what was active before on PATH: base, as a start-up file begins with it."""
-    match = None if line.lstrip().startswith("#") else _STACK.search(line)
-    base = prefixes.named.get("base")
-    if match and base is not None:
-        yield Reference("stack", source, base, "", line.strip(), line=number)
-
-
-def activated(line: str, prefixes: Prefixes) -> Iterator[str]:
-    """The prefixes of the environments that a line of a script activates, or runs something in, by name or path."""
-    for match in (*_ACTIVATE.finditer(line), *_RUN.finditer(line)):
-        name = prefixes.expanded(match[1].strip("\"'"))
-        found = prefixes.locate(name)
-        prefix = found[0] if found is not None and not found[1] else prefixes.named.get(name)
-        if prefix is not None:
-            yield prefix

@@ -28,6 +28,7 @@ _MADE_BY = (
     (".tox", "tox"),
     (".nox", "nox"),
     ("hatch", "hatch"),
+    ("virtualenvs", "pipenv"),
     ("uv", "uv"),
 )
 _TOOL_FOLDERS = (
