@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from planner.discover import machine_prefixes
 from planner.inventory import read_inventory
@@ -106,7 +105,7 @@ def test_a_level_that_is_not_stacked_is_none(tmp_path):
         "CONDA_STACKED_x": "true",
         "CONDA_STACKED_3": "true",
     }
-    case = msgspec.structs.replace(case, around=msgspec.structs.replace(case.around, environ=environ))
+    case = replace(case, around=replace(case.around, environ=environ))
     plan = what_if(harness.write(case, tmp_path), RULES)
     assert "file:the environment of this process" not in {found.subject for found in plan.findings}
 
