@@ -54,7 +54,9 @@ class Conda:
         self._argv = [program, "install", "-p", str(root), "--dry-run", "-y", "--override-channels", "-c", url, SPEC]
         self.version = _version(program)
         filled = subprocess.run(self._argv, env=self._env, capture_output=True, check=False)
-        self.answers = filled.returncode == 0  # of a small channel it may find no answer, and says so after a long while
+        self.answers = (
+            filled.returncode == 0
+        )  # of a small channel it may find no answer, and says so after a long while
         self._argv.append("--offline")
 
     def warm(self) -> Command:
