@@ -94,6 +94,7 @@ class Prefixes:
             spelled[os.path.realpath(prefix)] = prefix
             spelled[os.path.abspath(prefix)] = prefix
         self._spelled = spelled
+        self._common = os.path.commonprefix(list(spelled))  # noqa: RUF071 -- a text to look for, no folder
         self._home = home
         self._base = self.named.get("base")
         self._located: dict[str, tuple[str, str] | None] = {}
@@ -131,6 +132,11 @@ class Prefixes:
                 return None if below.split("/", 1)[0] in _NOT_OWN else (prefix, below)
             end = path.rfind(os.sep, 0, end)
         return None
+
+    def may_stand_in(self, text: str) -> bool:
+        """Whether the path of an environment may stand in a text: a quick look, before the text is taken apart."""
+        expanded = self.expanded(text)
+        return self._common in expanded and any(path in expanded for path in self._spelled)
 
     def mentions(self, text: str) -> Iterator[tuple[str, str, str]]:
         """Every environment's path that stands in a text: prefix, path below it, and the text after it."""
