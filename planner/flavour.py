@@ -8,6 +8,7 @@ other rules' business.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -86,14 +87,19 @@ def flavour_evidence(record: PackageRecord, where: str) -> Evidence | None:
 
 
 def _found(record: PackageRecord) -> tuple[Flavour, str] | None:
-    if is_toolkit(record.name):
-        return "gpu", f"name: {record.name}"
-    by_build = _by_build(record.build)
+    return _shown(record.name, record.build, record.depends)
+
+
+@lru_cache(maxsize=16_384)  # several rules ask of the same records
+def _shown(name: str, build: str, depends: tuple[str, ...]) -> tuple[Flavour, str] | None:
+    if is_toolkit(name):
+        return "gpu", f"name: {name}"
+    by_build = _by_build(build)
     if by_build is not None:
-        return by_build, f"build: {record.build}"
-    if record.name.startswith("tensorflow") and _TENSORFLOW_CPU.match(record.build):
-        return "cpu", f"build: {record.build}"
-    verdicts = [(_by_dependency(spec), spec) for spec in record.depends]
+        return by_build, f"build: {build}"
+    if name.startswith("tensorflow") and _TENSORFLOW_CPU.match(build):
+        return "cpu", f"build: {build}"
+    verdicts = [(_by_dependency(spec), spec) for spec in depends]
     for wanted in ("cpu", "gpu"):
         spec = next((spec for seen, spec in verdicts if seen == wanted), None)
         if spec is not None:

@@ -48,6 +48,7 @@ class _Record(msgspec.Struct, gc=False):
 
 
 _RECORDS = msgspec.json.Decoder(dict[str, _Record])
+_RECORD = msgspec.json.Decoder(_Record)
 
 
 def plain_records(
@@ -63,8 +64,7 @@ def plain_records(
     stems: set[str] = set()
     for run in ordered:
         try:
-            part = run if files is None else run.only(files)
-            decoded = _RECORDS.decode(b"{" + part.text + b"}") if part is not None else {}
+            decoded = _decoded(run, files)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
         for fn, record in decoded.items():
@@ -77,6 +77,12 @@ def plain_records(
             stems.add(stem)
             found.append(_record(fn, record, base, subdir))
     return found
+
+
+def _decoded(run: Run, files: Collection[str] | None) -> dict[str, _Record]:
+    if files is None:
+        return _RECORDS.decode(b"{" + run.text + b"}")
+    return {fn: _RECORD.decode(text) for fn, text in run.members().items() if fn in files}
 
 
 def _is_plain(record: _Record) -> bool:
