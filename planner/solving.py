@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from planner import channels
 from planner.cache import open_cache
 from planner.carry import new_environment_request, new_environment_specs
-from planner.model import Alternative, Alternatives, Solution, SolveRequest, Unsolvable
+from planner.model import Alternative, Alternatives, Solution, SolveRequest
 from planner.nearest import nearest_set
 from planner.solve.asked import Asked
 from planner.solve.choose import choose_solver, named_interpreter
@@ -136,16 +136,23 @@ def _what_should_be_done(situation: Situation, solver: Solver) -> tuple[Solution
         return outcome, Alternatives()
     asked = tuple(spec for spec in specs if spec in situation.request.specs)
     others = tuple(spec for spec in specs if spec not in asked)
-    found = nearest_set(asked, others, lambda some: isinstance(_solve_new(situation, solver, some), Solution))
-    outcome = _solve_new(situation, solver, found.kept) if found is not None else outcome
-    if found is None or isinstance(outcome, Unsolvable):
+    solutions: dict[tuple[str, ...], Solution] = {}
+
+    def solves(some: tuple[str, ...]) -> bool:
+        answer = _solve_new(situation, solver, some)
+        if isinstance(answer, Solution):
+            solutions[some] = answer
+        return some in solutions
+
+    found = nearest_set(asked, others, solves)
+    if found is None:
         return None, Alternatives()
     item = Alternative(
         found.kept,
         costs=tuple(sentence for _, sentence in found.lost),
         lost=tuple(spec_name(spec) for spec, _ in found.lost),
     )
-    return outcome, Alternatives(complete=False, items=(item,))
+    return solutions[found.kept], Alternatives(complete=False, items=(item,))
 
 
 def _solve_request(situation: Situation, asked: Asked, jobs: tuple[Job, ...]) -> SolveRequest:

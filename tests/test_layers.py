@@ -28,6 +28,7 @@ ALLOWED = {
         "planner/solve/rattler.py",
         "planner/solve/closure.py",
         "planner/solve/rattler_records.py",
+        "planner/solve/rattler_sources.py",
         "planner/apply/embedded.py",
         "planner/apply/fetch.py",
     },

@@ -14,14 +14,13 @@ That is a good approximation and no more: rattler prefers other builds, and it h
 from __future__ import annotations
 
 import asyncio
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import rattler
 from msgspec import Struct
 from msgspec.structs import replace
 from rattler.exceptions import SolverError
-from rattler.repo_data.source import RepoDataSource
 
 from planner import specs
 from planner.diff import same_file
@@ -42,13 +41,14 @@ from planner.model import (
 from planner.origin import channel_name, same_channel
 from planner.solve.closure import Closure
 from planner.solve.rattler_records import record_from_rattler, record_to_rattler, virtual_to_rattler
+from planner.solve.rattler_sources import Sources
 from planner.solve.unneeded import unneeded
 from planner.versions import check_spec, compare, dependency_name, matches, spec_is_bare, spec_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from planner.model import Job, Repodata, SolveOutcome, SolveRequest
+    from planner.model import Job, SolveOutcome, SolveRequest
 
 _CHOICE = "planner-keep--"
 _REQUEST = "planner-request"
@@ -93,9 +93,11 @@ class RattlerSolver:
         """Answer one request; see the module's docstring for how."""
         try:
             # On what it reaches, and not pruned: without builds that no answer holds rattler chooses others among equals.
-            session = _Session(request, self._closure.reduce(request))
-            question = session.placed(_interpret(request, session.has_newer))
-            return asyncio.run(_answer(session, question, request, self._progress))
+            reduced = self._closure.reduce(request)
+            with TemporaryDirectory(prefix="planner-solve-", ignore_cleanup_errors=True) as folder:
+                session = _Session(request, Sources(reduced.repodata, folder))
+                question = session.placed(_interpret(request, session.has_newer))
+                return asyncio.run(_answer(session, question, request, self._progress))
         except (BadSpec, ChannelError, SolverFailed):
             raise
         except OSError as error:  # what rattler raises for a record it cannot decode
@@ -216,7 +218,7 @@ async def _keep_most(
     must, open_choices = question.must, question.wished
     for _ in range(_MAX_ROUNDS):
         choices = {f"{_CHOICE}{name}": ladder(by_name[name]) for name in open_choices}
-        answer = await session.try_solve(question, (*must, *choices), strict=strict, choices=choices)
+        answer = await session.try_solve(question, must, strict=strict, choices=choices)
         if isinstance(answer, str):  # every choice may be declined, so this is the bare request failing
             raise SolverFailed(f"rattler contradicts itself: {answer}")
         records = {name: record for name, record in answer.items() if not name.startswith(_CHOICE)}
@@ -253,16 +255,13 @@ def _solution(answer: dict[str, PackageRecord], request: SolveRequest) -> Soluti
 
 
 class _Session:
-    """The repodata of one request, opened once, and the calls into rattler's resolver. `reduced` says where it lies."""
+    """One request, and the calls into rattler's resolver."""
 
-    def __init__(self, request: SolveRequest, reduced: SolveRequest) -> None:
+    def __init__(self, request: SolveRequest, sources: Sources) -> None:
         self._request = request
-        self._repodata = sorted(reduced.repodata, key=lambda item: item.rank)
-        self._sources = [_open(repodata) for repodata in self._repodata]
+        self._sources = sources
         self._virtual = [virtual_to_rattler(package) for package in request.virtual_packages]
-        self._add_pip = request.add_pip_as_python_dependency and any(
-            source.load_records(rattler.PackageName("pip")) for source in self._sources
-        )
+        self._add_pip = request.add_pip_as_python_dependency and any(sources.records("pip"))
 
     def has_newer(self, record: PackageRecord) -> bool:
         """Whether a channel has a newer version of a record, a higher build number of the same, or goes before its own.
@@ -270,10 +269,9 @@ class _Session:
         Under channel priority the same version in a channel that goes before the record's own supersedes it, as conda
         says: that is how a CPU build takes the place of a GPU build (ContinuumIO/anaconda-issues#12302).
         """
-        name = rattler.PackageName(record.name)
-        for repodata, source in zip(self._repodata, self._sources, strict=True):
+        for repodata, builds in zip(self._sources.repodata, self._sources.records(record.name), strict=True):
             supersedes = self._goes_before(repodata.channel, record.channel)
-            for candidate in source.load_records(name):
+            for candidate in builds:
                 order = compare(str(candidate.version), record.version)
                 if order > 0 or (order == 0 and candidate.build_number > record.build_number):
                     return True
@@ -294,11 +292,11 @@ class _Session:
         if spec.channel is None:
             return text
         urls = dict(self._request.channel_names).get(spec.channel)
-        channels = [item.channel for item in self._repodata]
+        channels = [item.channel for item in self._sources.repodata]
         named = [n for n, url in enumerate(channels) if (url in urls if urls else same_channel(spec.channel, url))]
         # Of the channels that one name stands for, the first that has the package: rattler takes a single one.
-        name = rattler.PackageName(spec.name)
-        holding = (n for n in named if self._sources[n].load_records(name))
+        builds = self._sources.records(spec.name)
+        holding = (n for n in named if builds[n])
         best = next(holding, named[0] if named else None)
         return text if best is None else specs.written(replace(spec, channel=channels[best]))
 
@@ -306,34 +304,41 @@ class _Session:
         """Whether a channel has priority over another one that is asked as well."""
         if self._request.channel_priority == "disabled":
             return False
-        order = list(dict.fromkeys(channel_name(item.channel) for item in self._repodata))
+        order = list(dict.fromkeys(channel_name(item.channel) for item in self._sources.repodata))
         left, right = channel_name(channel), channel_name(other)
         return left in order and right in order and order.index(left) < order.index(right)
 
     async def try_solve(
         self,
         question: _Question,
-        specs: Iterable[str],
+        specs: Sequence[str],
         *,
         strict: bool,
         choices: dict[str, tuple[str, ...]] | None = None,
     ) -> dict[str, PackageRecord] | str:
-        """The records by name, or rattler's explanation why there are none."""
-        invented = dict(choices or {})
+        """The records by name, or rattler's explanation why there are none.
+
+        Of each of the `choices` there is one version for every rung of its ladder, which needs that rung, and one below
+        that needs nothing.
+        """
+        invented: dict[str, list[tuple[str, ...]]] = {
+            name: [(), *((rung,) for rung in reversed(rungs))] for name, rungs in (choices or {}).items()
+        }
+        asked = (*specs, *invented)
         if strict:
             # rattler looks for a directly requested spec past the first channel that has the name; for a dependency
             # it does not. So that strict means strict, the request itself becomes a package.
-            invented[_REQUEST] = tuple(specs)
+            invented[_REQUEST] = [asked]
+            asked = (_REQUEST,)
+        sources = self._sources.without(() if strict else specs)
         try:
-            answer = await rattler.solve(
-                [*self._sources, *([_Invented(invented, whole=_REQUEST)] if invented else [])],
-                [rattler.MatchSpec(spec) for spec in ((_REQUEST,) if strict else specs)],
-                platforms=[self._request.subdir, "noarch"],  # type: ignore[list-item]  # any subdir, as text
+            answer = await rattler.solve_with_sparse_repodata(
+                [rattler.MatchSpec(spec) for spec in asked],
+                [*sources, self._sources.invented(invented)] if invented else sources,
                 locked_packages=[record_to_rattler(record) for record in question.preferred],
                 virtual_packages=self._virtual,
                 channel_priority=rattler.ChannelPriority.Strict if strict else rattler.ChannelPriority.Disabled,
                 constraints=[rattler.MatchSpec(spec) for spec in question.constraints],
-                channel_relations="disabled",
                 add_pip_as_python_dependency=self._add_pip,
             )
         except SolverError as error:
@@ -341,45 +346,6 @@ class _Session:
         found = {record.name.normalized: record_from_rattler(record) for record in answer}
         found.pop(_REQUEST, None)
         return found
-
-
-@lru_cache(maxsize=32)
-def _open(repodata: Repodata) -> rattler.SparseRepoData:
-    return rattler.SparseRepoData(rattler.Channel(repodata.channel), repodata.subdir, repodata.path)
-
-
-class _Invented(RepoDataSource):
-    """A source of packages that exist nowhere else.
-
-    Of each choice there is one version for every rung of its ladder, which needs that rung, and one below that needs
-    nothing. The package named `whole` has a single version that needs everything at once.
-    """
-
-    def __init__(self, ladders: dict[str, tuple[str, ...]], *, whole: str) -> None:
-        self._records = {
-            name: [_invented(name, 1, list(rungs))]
-            if name == whole
-            else [*(_invented(name, len(rungs) - n, [rung]) for n, rung in enumerate(rungs)), _invented(name, 0, [])]
-            for name, rungs in ladders.items()
-        }
-
-    async def fetch_package_records(self, platform: Any, name: Any) -> list[Any]:
-        """The records of one invented name."""
-        return self._records.get(name.normalized, []) if str(platform) == "noarch" else []
-
-    def package_names(self, platform: Any) -> list[str]:
-        """Every invented name."""
-        return list(self._records) if str(platform) == "noarch" else []
-
-
-def _invented(name: str, version: int, depends: list[str]) -> Any:
-    package = rattler.PackageRecord(
-        name, rattler.VersionWithSource(str(version)), rattler.BuildString("0"), 0, "noarch", depends=depends
-    )
-    fn = f"{name}-{version}-0.conda"
-    return rattler.RepoDataRecord(
-        package, file_name=fn, url=f"file:///invented/noarch/{fn}", channel="file:///invented"
-    )
 
 
 if TYPE_CHECKING:
