@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from msgspec import Struct
 
 from planner.abi.planned import may_hold_binaries
-from planner.model import Evidence
+from planner.model.plan import Evidence
 from planner.pyabi import flavour, meta_path, tagged_for
 from planner.reference import PLAINLY
 from planner.versions import minor
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from planner.imports.changed import Lost
-    from planner.model import PackageRecord, PipDist
+    from planner.model.installed import PackageRecord, PipDist
     from planner.reference import Reference, Started
     from planner.rule import RuleContext
 

@@ -17,13 +17,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from planner.diff import diff
-from planner.model import Alternative, Alternatives, Solution
+from planner.model.plan import Alternative, Alternatives
+from planner.model.solve import Solution
 from planner.versions import compare, matches, minor, spec_is_bare, spec_name, spec_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from planner.model import PackageRecord, SolveOutcome, Unsolvable
+    from planner.model.installed import PackageRecord
+    from planner.model.solve import SolveOutcome, Unsolvable
     from planner.solve.asked import Asked
 
 MOST = 5

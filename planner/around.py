@@ -12,7 +12,6 @@ from msgspec import Struct
 from planner import load
 from planner.belongings import Belongings, read_belongings
 from planner.cache import open_cache
-from planner.model import Installation  # noqa: TC001 -- a field's type
 from planner.path_lists import PathLists
 from planner.reach.notes import Places
 from planner.reach.read import read_surroundings
@@ -21,6 +20,7 @@ from planner.reference import Surroundings  # noqa: TC001 -- as above
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from planner.model.installed import Installation
     from planner.question import Question
     from planner.situation import Situation
 

@@ -21,7 +21,8 @@ from planner.pip_layer import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from planner.model import PackageRecord, Plan
+    from planner.model.installed import PackageRecord
+    from planner.model.plan import Plan
 
 # The comment of environment.yml that names what had been asked for and has no place in the new environment.
 LEFT_OUT = "Asked for, and not in the new environment: "

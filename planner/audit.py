@@ -17,7 +17,7 @@ from planner.abi.binaries import Binaries, Sources
 from planner.abi.system import is_this_machine
 from planner.around import read_around
 from planner.integrity import check_files
-from planner.model import Finding, Host, LoadProblem, Severity, Target, Verdict
+from planner.model.plan import Finding, Severity, Target, Verdict
 from planner.present import overlapping, present_findings
 from planner.rule import Rule, RuleContext
 from planner.shared_paths import shared_paths
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from planner.around import Around
     from planner.integrity import Integrity
+    from planner.model.installed import Host, LoadProblem
     from planner.question import Question
     from planner.situation import Situation
 

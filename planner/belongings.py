@@ -19,7 +19,7 @@ from planner.files import path_of_url, read_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from planner.model import Environment
+    from planner.model.installed import Environment
     from planner.reference import Reference
 
 _TOP = (".condarc", "condarc", "pip.conf")

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from planner.errors import BadSpec
 from planner.flavour import FRAMEWORKS, flavour
-from planner.model import Install, SolveRequest
+from planner.model.solve import Install, SolveRequest
 from planner.versions import check_spec, minor, spec_build, spec_is_bare, spec_name, spec_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from planner.model import ChannelPriority, Environment, Host, PackageRecord, Repodata, Request
+    from planner.model.installed import Environment, Host, PackageRecord
+    from planner.model.solve import ChannelPriority, Repodata, Request
 
 # What installers put into base beside conda itself, and the metapackage of the Anaconda distribution.
 _SEEDED = frozenset(

@@ -23,7 +23,7 @@ from planner.channel_names import Place, canonical_channel, resolve
 from planner.config import Config
 from planner.credentials import masked
 from planner.errors import ChannelError
-from planner.model import Repodata
+from planner.model.solve import Repodata
 from planner.repodata_cache import cached_copies, known_missing
 from planner.repodata_fetch import Wanted, fetch_all
 from planner.repodata_folder import repodata_file
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from planner.cache import Cache
-    from planner.model import PackageRecord
+    from planner.model.installed import PackageRecord
 
     Check = Callable[["_Repository", str, str], Repodata]
 

@@ -17,7 +17,7 @@ import msgspec
 
 from planner.channel_names import KNOWN_SUBDIRS
 from planner.credentials import without_credentials
-from planner.model import PackageRecord, RecordFiles
+from planner.model.installed import PackageRecord, RecordFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from planner import cache, channel_names, conda_meta, credentials, model
+from planner import cache, channel_names, conda_meta, credentials
 from planner.conda_meta import BadRecordError, python_metadata
 from planner.files import LIMIT, read_file, reason
-from planner.model import PackageRecord
+from planner.model import installed
+from planner.model.installed import PackageRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from planner.cache import Cache
 
 _KIND = "conda-meta"
-_MAKERS = (sys.modules[__name__], conda_meta, channel_names, credentials, model)
+_MAKERS = (sys.modules[__name__], conda_meta, channel_names, credentials, installed)
 _Identity: TypeAlias = tuple[int, int, int, int, int]
 
 

@@ -18,13 +18,13 @@ from msgspec.structs import replace
 from planner.config_files import expand_home, read_files
 from planner.config_merge import Merger, Source, text, texts
 from planner.errors import BadSpec
-from planner.model import LoadProblem
+from planner.model.installed import LoadProblem
 from planner.versions import check_spec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from planner.model import ChannelPriority, Tool
+    from planner.model.solve import ChannelPriority, Tool
 
 DEFAULT_CHANNEL_ALIAS = "https://conda.anaconda.org"
 DEFAULT_CHANNELS_UNIX = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")

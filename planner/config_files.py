@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from planner.config_merge import Source, flags_of
-from planner.model import LoadProblem
+from planner.model.installed import LoadProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from planner.model import Tool
+    from planner.model.solve import Tool
 
 _FILE_NAMES = (".condarc", "condarc", ".mambarc", "mambarc")
 _SUFFIXES = (".yml", ".yaml")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from msgspec import Struct, field
 
-from planner.model import LoadProblem
+from planner.model.installed import LoadProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

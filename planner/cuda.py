@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from planner.flavour import is_toolkit
-from planner.model import Evidence
+from planner.model.plan import Evidence
 from planner.versions import minor
 
 if TYPE_CHECKING:
-    from planner.model import PackageRecord, PipDist
+    from planner.model.installed import PackageRecord, PipDist
 
 # Packages of the toolkit whose own version is that of the toolkit.
 _VERSIONED = re.compile(

@@ -16,7 +16,7 @@ from planner.facts import known_facts
 
 if TYPE_CHECKING:
     from planner.facts import Fact, Family, Toolkit
-    from planner.model import Host
+    from planner.model.installed import Host
 
 _COMPATIBLE_SINCE = 11  # the first CUDA major whose toolkits share one driver
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.model import PackageChange
+from planner.model.plan import PackageChange
 from planner.versions import compare, minor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from planner.model import Action, PackageRecord
+    from planner.model.installed import PackageRecord
+    from planner.model.plan import Action
 
 
 def diff(

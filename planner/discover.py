@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from planner.errors import InputError
 from planner.files import is_folder, read_bytes
-from planner.model import LoadProblem
+from planner.model.installed import LoadProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

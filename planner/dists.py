@@ -16,7 +16,7 @@ from msgspec import Struct
 from planner.dist_files import compiled_modules, read_list, top_level_names
 from planner.dist_metadata import Metadata, from_folder_name, normalise, parse, required
 from planner.files import is_folder, read_bytes, reason
-from planner.model import DirectUrl, LoadProblem, PipDist
+from planner.model.installed import DirectUrl, LoadProblem, PipDist
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -12,8 +12,8 @@
         ├── SolverTimedOut    it gave none in the time allowed
         └── SolverRefused     it calls the request a bad one, or answers what nobody can read
 
-An unsolvable request is no error: it is a `planner.model.Unsolvable`. A record that cannot be read is none either:
-it is a `planner.model.LoadProblem` of its environment, so that one bad file never stops the rest.
+An unsolvable request is no error: it is a `planner.model.solve.Unsolvable`. A record that cannot be read is none either:
+it is a `planner.model.installed.LoadProblem` of its environment, so that one bad file never stops the rest.
 """
 
 from __future__ import annotations

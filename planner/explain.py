@@ -17,7 +17,8 @@ from planner.versions import compare, dependency_name, matches, spec_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from planner.model import PackageRecord, ProblemGraph, ProblemNode, Request, Unsolvable
+    from planner.model.installed import PackageRecord
+    from planner.model.solve import ProblemGraph, ProblemNode, Request, Unsolvable
 
     Candidates = Callable[[str], Sequence[PackageRecord]]
 

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 from planner.channels import records_of
 from planner.errors import BadSpec
-from planner.model import LoadProblem, PackageRecord
+from planner.model.installed import LoadProblem, PackageRecord
 from planner.versions import matches, spec_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from planner.environment_file import EnvironmentFile, Listed
-    from planner.model import Host, Repodata
+    from planner.model.installed import Host
+    from planner.model.solve import Repodata
 
 
 def listed_records(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.model import Fingerprint
+from planner.model.plan import Fingerprint
 from planner.serialize import digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from planner.model import Host, Repodata
+    from planner.model.installed import Host
+    from planner.model.solve import Repodata
     from planner.situation import Situation
 
 

@@ -12,7 +12,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from planner.model import Evidence, PackageRecord
+    from planner.model.installed import PackageRecord
+    from planner.model.plan import Evidence
 
 Flavour: TypeAlias = Literal["gpu", "cpu"]
 
@@ -80,7 +81,7 @@ def flavour(record: PackageRecord) -> Flavour | None:
 
 def flavour_evidence(record: PackageRecord, where: str) -> Evidence | None:
     """What in the record tells its flavour, for a reader to check at `where`; None when nothing does."""
-    from planner.model import Evidence
+    from planner.model.plan import Evidence
 
     found = _found(record)
     return Evidence("metadata", where, found[1]) if found else None

@@ -21,7 +21,7 @@ import networkx as nx
 from msgspec import Struct
 
 from planner.errors import InputError
-from planner.model import PackageRecord
+from planner.model.installed import PackageRecord
 from planner.pip_requirements import needs, pip_dists
 from planner.pyabi import declared_python, split_spec
 from planner.versions import matches
@@ -29,7 +29,7 @@ from planner.versions import matches
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from planner.model import Environment, Host
+    from planner.model.installed import Environment, Host
 
 Graph: TypeAlias = "nx.MultiDiGraph[str]"
 Direction: TypeAlias = Literal["needed_by", "needs"]

@@ -9,14 +9,14 @@ from __future__ import annotations
 from functools import cmp_to_key
 from typing import TYPE_CHECKING
 
-from planner.model import HeldBack
+from planner.model.plan import HeldBack
 from planner.origin import channel_name
 from planner.versions import compare, dependency_name, matches, spec_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from planner.model import PackageRecord
+    from planner.model.installed import PackageRecord
     from planner.solve.asked import Asked
 
 

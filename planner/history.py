@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from planner.errors import BadSpec
-from planner.model import History
+from planner.model.installed import History
 from planner.versions import check_spec, spec_name
 
 if TYPE_CHECKING:

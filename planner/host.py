@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from planner.channel_names import KNOWN_SUBDIRS
 from planner.cuda_drivers import cuda_of_driver
 from planner.errors import InputError
-from planner.model import Host, VirtualPackage
+from planner.model.installed import Host, VirtualPackage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

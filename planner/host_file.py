@@ -18,7 +18,7 @@ from msgspec.structs import replace
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from planner.model import Host
+    from planner.model.installed import Host
 
 _TOOLS = ("/usr/bin/nvidia-smi", "/usr/lib/wsl/lib/nvidia-smi", "C:\\Windows\\System32\\nvidia-smi.exe")
 _QUERY = ("--query-gpu=compute_cap", "--format=csv,noheader")

@@ -20,7 +20,7 @@ from planner.files import read_bytes, reason
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from planner.model import Environment, PackageRecord
+    from planner.model.installed import Environment, PackageRecord
 
 State: TypeAlias = Literal["missing", "altered", "unreadable"]
 _CHUNK = 1024 * 1024

@@ -17,7 +17,7 @@ from msgspec import Struct
 from planner.discover import stale_notes
 from planner.dist_metadata import normalise
 from planner.files import read_bytes, reason
-from planner.model import LoadProblem
+from planner.model.installed import LoadProblem
 from planner.reach.notes import Notes, Prefixes
 from planner.reach.read import cache_links, read_references
 from planner.reach.user_site import user_sites

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from planner.model import EnvironmentReport, Severity
+from planner.model.plan import EnvironmentReport, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from planner.model import Environment, Finding, Installation, LoadProblem, PackageChange
+    from planner.model.installed import Environment, Installation, LoadProblem
+    from planner.model.plan import Finding, PackageChange
     from planner.reference import Surroundings
 
 _UNREAD_SHOWN = 8  # places outside that could not be read; at most these are named

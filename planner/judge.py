@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from msgspec.structs import replace
 
 from planner.flavour import FRAMEWORKS
-from planner.model import Edge, Finding, Severity, Verdict
+from planner.model.plan import Edge, Finding, Severity, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

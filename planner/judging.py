@@ -23,7 +23,8 @@ from planner.fingerprint import fingerprint
 from planner.held_back import held_back
 from planner.imports.changed import Imports
 from planner.isolation import environment_reports
-from planner.model import Alternatives, Plan, Solution, Target
+from planner.model.plan import Alternatives, Plan, Target
+from planner.model.solve import Solution
 from planner.package_cache import is_cached
 from planner.reasons import explain_changes
 from planner.rule import RuleContext
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from planner.around import Around
-    from planner.model import Migration, PackageChange, PackageRecord, SolveOutcome, SolverInfo
+    from planner.model.installed import PackageRecord
+    from planner.model.plan import Migration, PackageChange
+    from planner.model.solve import SolveOutcome, SolverInfo
     from planner.question import Question
     from planner.rule import Rule
     from planner.situation import Situation

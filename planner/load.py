@@ -25,7 +25,7 @@ from planner.dists import read_dists
 from planner.errors import BadSpec
 from planner.files import read_bytes, reason
 from planner.history import read_history, unreadable_lines
-from planner.model import Environment, History, Installation, LoadProblem, PackageRecord, RecordFiles
+from planner.model.installed import Environment, History, Installation, LoadProblem, PackageRecord, RecordFiles
 from planner.serialize import digest
 from planner.versions import check_spec, compare
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from planner.cache import Cache
-    from planner.model import PipDist
+    from planner.model.installed import PipDist
 
 _UNSET = "***unset***"  # conda's mark in `state` for a variable that activation takes away
 

@@ -17,13 +17,14 @@ from planner.belongings import NOTHING_ELSE, Belongings
 from planner.carry import asked_for, new_environment_request, new_environment_specs, stays_in_base
 from planner.errors import InputError
 from planner.migration_steps import all_steps, cut_over, follow_up, modules, rollback
-from planner.model import Migration
+from planner.model.plan import Migration
 from planner.move import Move, Tool, in_prefix, join
 from planner.pip_layer import one_line, pip_layer
 from planner.versions import compare, minor, spec_name
 
 if TYPE_CHECKING:
-    from planner.model import Environment, Host, Installation, Request, Solution
+    from planner.model.installed import Environment, Host, Installation
+    from planner.model.solve import Request, Solution
 
 __all__ = ["new_environment_request", "new_environment_specs", "plan_migration"]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from planner import artifacts
 from planner.cut_over import cut_over_patches
 from planner.flavour import FRAMEWORKS, flavour
-from planner.model import Step
+from planner.model.plan import Step
 from planner.move import count, removal
 from planner.own_steps import kernel, own_steps
 from planner.versions import spec_name
@@ -20,7 +20,8 @@ from planner.versions import spec_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from planner.model import Argv, PackageRecord, PipDist
+    from planner.model.installed import PackageRecord, PipDist
+    from planner.model.plan import Argv
     from planner.move import Move
 
 _RETIRE_AFTER = 30  # days; long enough for a monthly job to have run in the new environment

@@ -12,7 +12,9 @@ from planner.errors import BadSpec
 from planner.versions import matches, spec_name
 
 if TYPE_CHECKING:
-    from planner.model import Argv, Environment, PackageRecord, Solution
+    from planner.model.installed import Environment, PackageRecord
+    from planner.model.plan import Argv
+    from planner.model.solve import Solution
     from planner.pip_layer import PipLayer
 
 

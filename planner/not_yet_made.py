@@ -15,7 +15,7 @@ from planner import config, discover, load
 from planner.config_files import expand_home
 from planner.errors import InputError
 from planner.host import native_subdir
-from planner.model import Environment, LoadProblem
+from planner.model.installed import Environment, LoadProblem
 from planner.specs import written
 
 if TYPE_CHECKING:

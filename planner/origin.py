@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from planner.model import PackageRecord
+    from planner.model.installed import PackageRecord
 
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
 _TOKEN = re.compile(r"(^|/)t/[^/]+/")

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from planner.model import Step
+from planner.model.plan import Step
 from planner.move import count, join
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from planner.belongings import OwnFile
-    from planner.model import Argv
+    from planner.model.plan import Argv
     from planner.move import Move
 
 _ACTIVATION = ("etc/conda/activate.d/", "etc/conda/deactivate.d/")

@@ -10,7 +10,7 @@ from planner.conda_meta import stem
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from planner.model import PackageRecord
+    from planner.model.installed import PackageRecord
 
 
 def is_cached(pkgs_dirs: Sequence[str], record: PackageRecord) -> bool:

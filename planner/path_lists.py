@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from planner import cache, conda_meta, load, model
+from planner import cache, conda_meta, load
 from planner.files import read_file
-from planner.model import RecordFiles
+from planner.model import installed
+from planner.model.installed import RecordFiles
 
 if TYPE_CHECKING:
     from planner.cache import Cache
-    from planner.model import PackageRecord
+    from planner.model.installed import PackageRecord
 
 _KIND = "path-lists"
 _Identity: TypeAlias = tuple[int, int, int, int, int]
@@ -46,7 +47,7 @@ class PathLists:
         self._prefix = prefix
         self._folder = os.path.join(prefix, "conda-meta")
         self._cache = kept
-        self._version, self._key = cache.made_by(conda_meta, load, model), os.path.realpath(self._folder)
+        self._version, self._key = cache.made_by(conda_meta, load, installed), os.path.realpath(self._folder)
         self._stored: dict[str, _List] | None = None
         self._fresh: dict[str, _List] = {}
         self._told: dict[PackageRecord, RecordFiles] = {}

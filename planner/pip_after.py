@@ -13,14 +13,14 @@ from msgspec.structs import replace
 
 from planner.dist_metadata import normalise
 from planner.facts import dist_names
-from planner.model import PipDist
+from planner.model.installed import PipDist
 from planner.pyabi import split_spec
 from planner.versions import minor
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from planner.model import Environment, PackageRecord
+    from planner.model.installed import Environment, PackageRecord
 
 
 def seen_by(dists: Iterable[PipDist], python: str | None) -> tuple[PipDist, ...]:

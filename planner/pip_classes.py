@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from planner.model import PipDist
+    from planner.model.installed import PipDist
 
 # same: this version's wheel serves, install it again; wheel: needs another wheel, or building; rebuild: was built from
 # source, and has to be again; source: from where it was installed; refused: this version does not want that python.

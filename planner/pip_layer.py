@@ -20,7 +20,7 @@ from planner.versions import minor
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from planner.model import DirectUrl, Environment, PackageRecord, PipDist
+    from planner.model.installed import DirectUrl, Environment, PackageRecord, PipDist
 
 _TORCH = frozenset({"torch", "torchaudio", "torchvision"})
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")

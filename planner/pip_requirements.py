@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
     from packaging.specifiers import SpecifierSet
 
-    from planner.model import Environment, PipDist
+    from planner.model.installed import Environment, PipDist
 
 _TAG = re.compile(r"^cp(\d)(\d*)$")
 _MODULE = re.compile(r"\.(?:cpython-|cp)(\d)(\d+)[a-z]*(?:-[^/]*)?\.(?:so|pyd)$", re.IGNORECASE)

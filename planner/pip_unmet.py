@@ -15,7 +15,7 @@ from planner.pip_requirements import needs
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from planner.model import Environment, PackageRecord
+    from planner.model.installed import Environment, PackageRecord
     from planner.pip_requirements import Need
     from planner.rule import RuleContext
 

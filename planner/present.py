@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from planner.abi.installed import pip_paths
 from planner.afterwards import evidence_of
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from planner.rule import finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from planner.abi.comparison import Break
-    from planner.model import Finding
+    from planner.model.plan import Finding
     from planner.reference import Setting
     from planner.rule import RuleContext
 

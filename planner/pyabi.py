@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from planner.model import Evidence
+from planner.model.plan import Evidence
 from planner.versions import minor
 
 if TYPE_CHECKING:
-    from planner.model import PackageRecord, RecordFiles
+    from planner.model.installed import PackageRecord, RecordFiles
 
 # `py310h1b77274_2`, `np112py36_0`, `py3.10_cuda12.1`, `cuda118py311h...`; not `py_0`, `pyhd8ed1ab_0`, `pypy39_pp73`.
 _BUILD_TAG = re.compile(r"(?<![a-z])py([23])\.?(\d{1,2})(?!\d)")

@@ -10,7 +10,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from planner.model import ChannelPriority, Operation, Tool
+    from planner.model.solve import ChannelPriority, Operation, Tool
 
 
 class Question(Struct, frozen=True, kw_only=True):

@@ -17,7 +17,9 @@ from planner.versions import dependency_name, matches, minor, spec_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from planner.model import PackageChange, PackageRecord, Request
+    from planner.model.installed import PackageRecord
+    from planner.model.plan import PackageChange
+    from planner.model.solve import Request
 
 _HOST = "__"
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from planner.model import LoadProblem, PackageRecord, PipDist
+    from planner.model.installed import LoadProblem, PackageRecord, PipDist
 
 ReferenceKind: TypeAlias = Literal[
     "activation",

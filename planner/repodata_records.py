@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from planner.model import PackageRecord
+from planner.model.installed import PackageRecord
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from planner.facts import known_facts
-from planner.model import Finding, Severity
+from planner.model.plan import Finding, Severity
 from planner.reference import Surroundings
 from planner.versions import minor, spec_name
 
@@ -23,21 +23,18 @@ if TYPE_CHECKING:
     from planner.abi.binaries import Binaries
     from planner.facts import Facts
     from planner.imports.changed import Imports
-    from planner.model import (
-        Edge,
+    from planner.model.installed import (
         Environment,
-        Evidence,
         Host,
         Installation,
-        PackageChange,
         PackageRecord,
         PipDist,
-        Prediction,
         RecordFiles,
-        Request,
         SharedPath,
         TorchLink,
     )
+    from planner.model.plan import Edge, Evidence, PackageChange, Prediction
+    from planner.model.solve import Request
 
 
 class RuleContext(Struct, frozen=True):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from planner.around import Around
-    from planner.model import Plan
+    from planner.model.plan import Plan
     from planner.rule import Rule
 
     Rules: TypeAlias = Sequence[Rule] | Callable[[], Sequence[Rule]]

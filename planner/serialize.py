@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_or
 from msgspec import Struct
 
 from planner.errors import InputError
-from planner.model import Edge, Finding, Fingerprint, Host, Migration, PackageRecord, Plan, Request, VirtualPackage
+from planner.model.installed import Host, PackageRecord, VirtualPackage
+from planner.model.plan import Edge, Finding, Fingerprint, Migration, Plan
+from planner.model.solve import Request
 
 if TYPE_CHECKING:
     import os

@@ -14,10 +14,10 @@ from planner.conda_meta import hashes
 from planner.dist_files import read_hashes
 from planner.files import read_bytes
 from planner.load import record_contents
-from planner.model import SharedPath
+from planner.model.installed import SharedPath
 
 if TYPE_CHECKING:
-    from planner.model import PackageRecord, PipDist
+    from planner.model.installed import PackageRecord, PipDist
 
 _LOOKED_AT = 20  # files of one pair: enough to tell who wrote last
 _LARGEST = 1024 * 1024  # bytes of a file that is looked at

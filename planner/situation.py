@@ -17,7 +17,7 @@ from planner.credentials import masked
 from planner.environment_file import read_environment_file
 from planner.errors import BadSpec, ChannelError, InputError
 from planner.explicit_list import listed_records
-from planner.model import Environment, Host, PackageRecord, Repodata, Request
+from planner.model.solve import Repodata, Request
 from planner.not_yet_made import asked_by_file, not_yet_made
 from planner.solve.asked import DEPS_MODIFIERS, NOT_IN_MAMBA, SOLVER_OPTIONS, UPDATE_MODIFIERS
 from planner.spec_merge import merged
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from planner.environment_file import EnvironmentFile
+    from planner.model.installed import Environment, Host, PackageRecord
     from planner.question import Question
 
 

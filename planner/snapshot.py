@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from planner.files import reason
 from planner.load import load_environment
-from planner.model import LoadProblem
+from planner.model.installed import LoadProblem
 from planner.origin import channel_name
 from planner.serialize import digest
 from planner.version import __version__
@@ -27,7 +27,7 @@ from planner.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from planner.model import Environment, PackageRecord, PipDist
+    from planner.model.installed import Environment, PackageRecord, PipDist
 
 FileKind: TypeAlias = Literal["file", "folder", "link", "other"]
 PLACE = b"/conda-prefix-placeholder"

@@ -9,7 +9,7 @@ import msgspec
 
 from planner.errors import InputError
 from planner.files import read_bytes, reason
-from planner.model import LoadProblem
+from planner.model.installed import LoadProblem
 from planner.snapshot import DistState, FileKind, FileState, RecordState, Snapshot
 
 FORMAT = "conda-environment-snapshot"

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from planner import channels
 from planner.cache import open_cache
 from planner.carry import new_environment_request, new_environment_specs
-from planner.model import Alternative, Alternatives, Solution, SolveRequest
+from planner.model.plan import Alternative, Alternatives
+from planner.model.solve import Solution, SolveRequest
 from planner.nearest import nearest_set
 from planner.solve.asked import Asked
 from planner.solve.choose import choose_solver, named_interpreter
@@ -25,7 +26,8 @@ from planner.versions import spec_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from planner.model import Environment, Job, PackageRecord, SolveOutcome
+    from planner.model.installed import Environment, PackageRecord
+    from planner.model.solve import Job, SolveOutcome
     from planner.question import Question
     from planner.situation import Situation
     from planner.solve.base import Solver

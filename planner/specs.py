@@ -20,7 +20,7 @@ from planner.credentials import without_credentials
 from planner.errors import BadSpec
 
 if TYPE_CHECKING:
-    from planner.model import Tool
+    from planner.model.solve import Tool
 
 # What both engines read and obey inside brackets; version, build, channel and subdir are parts of the spec itself.
 _FIELDS = frozenset({"build_number", "license", "license_family", "md5", "sha256", "track_features"})

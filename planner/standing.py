@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.model import Install, Pin, Solution, Unsolvable
+from planner.model.solve import Install, Pin, Solution, Unsolvable
 from planner.versions import dependency_name, matches, spec_is_bare, spec_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from planner.model import Job, PackageRecord, SolveOutcome
+    from planner.model.installed import PackageRecord
+    from planner.model.solve import Job, SolveOutcome
     from planner.solve.asked import Asked
 
     Solve = Callable[[tuple[Job, ...], tuple[PackageRecord, ...]], SolveOutcome]

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from planner.cuda import CudaUse, cuda_of_dist, cuda_of_record, is_run_time, pip_label
 from planner.flavour import flavour
-from planner.model import Evidence
+from planner.model.plan import Evidence
 from planner.origin import channel_name
 from planner.versions import minor
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from planner.facts import Facts, TorchBuild
     from planner.flavour import Flavour
-    from planner.model import PackageRecord, PipDist
+    from planner.model.installed import PackageRecord, PipDist
 
 
 class Torch(Struct, frozen=True):

@@ -16,7 +16,7 @@ from planner.facts import known_facts
 from planner.pip_requirements import requires
 
 if TYPE_CHECKING:
-    from planner.model import PipDist
+    from planner.model.installed import PipDist
 
 _PYG = re.compile(r"\+pt(\d)(\d+)(?:cu(\d{2})(\d)|(cpu))", re.IGNORECASE)
 _TORCH = re.compile(r"\+(?:cu(\d{2})(\d)?)?torch(\d+)\.(\d+)(?:cxx11abi(true|false))?", re.IGNORECASE)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from planner.abi.elf import ElfFacts, read_elf
 from planner.abi.symbols import undefined_symbols
-from planner.model import TorchLink
+from planner.model.installed import TorchLink
 
 if TYPE_CHECKING:
-    from planner.model import PipDist
+    from planner.model.installed import PipDist
 
 _LIBRARY = re.compile(r"^lib(?:torch|c10|shm)(?:_[a-z0-9_]+)?\.so")
 # Mangled names with `at`, `c10` or `torch` as their outermost namespace, special names (`_ZTVN3c10...`) among them.

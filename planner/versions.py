@@ -17,7 +17,8 @@ from planner import specs
 from planner.errors import BadSpec
 
 if TYPE_CHECKING:
-    from planner.model import PackageRecord, Tool
+    from planner.model.installed import PackageRecord
+    from planner.model.solve import Tool
 
 
 @lru_cache(maxsize=65536)

@@ -33,14 +33,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.model import Edge, Evidence, Severity
+from planner.model.plan import Edge, Evidence, Severity
 from planner.pyabi import mismatch
 from planner.rule import Rule, finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from planner.model import Finding, PackageRecord
+    from planner.model.installed import PackageRecord
+    from planner.model.plan import Finding
     from planner.pyabi import Mismatch
     from planner.rule import RuleContext
 

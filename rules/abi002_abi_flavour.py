@@ -32,13 +32,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.afterwards import flips
-from planner.model import Edge, Evidence, Severity
+from planner.model.plan import Edge, Evidence, Severity
 from planner.rule import Rule, finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from planner.model import Finding
+    from planner.model.plan import Finding
     from planner.rule import RuleContext
 
 

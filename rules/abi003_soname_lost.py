@@ -40,14 +40,14 @@ from typing import TYPE_CHECKING
 
 from planner.abi.fates import by_metadata, moves
 from planner.abi.told import becomes, edges_of, grouped, needs, remedy, strongest
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from planner.rule import Rule, finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from planner.abi.comparison import Break
-    from planner.model import Finding
+    from planner.model.plan import Finding
     from planner.rule import RuleContext
 
 

@@ -37,14 +37,14 @@ from typing import TYPE_CHECKING
 
 from planner.abi.fates import by_metadata, edge_of
 from planner.abi.told import becomes, edges_of, grouped, needs, owner, remedy, strongest
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from planner.rule import Rule, finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from planner.abi.comparison import Break, Gap
-    from planner.model import Finding
+    from planner.model.plan import Finding
     from planner.rule import RuleContext
 
 _SHOWN = 3

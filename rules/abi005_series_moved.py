@@ -42,14 +42,15 @@ from planner.abi.fates import is_library, moves, unread_needs
 from planner.abi.planned import may_hold_binaries
 from planner.abi.series import held_by_requirement, move
 from planner.abi.told import becomes
-from planner.model import Edge, Evidence, Severity
+from planner.model.plan import Edge, Evidence, Severity
 from planner.pyabi import is_compiled, split_spec
 from planner.rule import Rule, finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from planner.model import Finding, PackageRecord, PipDist
+    from planner.model.installed import PackageRecord, PipDist
+    from planner.model.plan import Finding
     from planner.rule import RuleContext
 
 _SHOWN = 3  # enough to see what it is about

@@ -32,7 +32,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.abi.series import held_by_requirement
-from planner.model import Edge, Evidence, Severity
+from planner.model.plan import Edge, Evidence, Severity
 from planner.pyabi import is_compiled, meta_path, split_spec
 from planner.rule import Rule, finding
 from planner.versions import compare, major, minor
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from planner.abi.extensions import NumpyUse
-    from planner.model import Finding, PackageRecord
+    from planner.model.installed import PackageRecord
+    from planner.model.plan import Finding
     from planner.rule import RuleContext
 
 _SECOND = "2"

@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING
 
 from planner.cuda import pip_label
 from planner.cuda_drivers import numbers
-from planner.model import Edge, Evidence, Severity
+from planner.model.plan import Edge, Evidence, Severity
 from planner.pip_after import seen_by
 from planner.pip_requirements import requires
 from planner.pyabi import is_compiled, split_spec
@@ -48,7 +48,8 @@ from planner.torch_extensions import bound_to_torch, is_torch, made_for
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from planner.model import EdgeStatus, Finding, PackageRecord, PipDist, TorchLink
+    from planner.model.installed import PackageRecord, PipDist, TorchLink
+    from planner.model.plan import EdgeStatus, Finding
     from planner.rule import RuleContext
     from planner.torch_builds import Torch
 

@@ -36,7 +36,7 @@ from msgspec import Struct
 from planner.cuda import cuda_of_dist, cuda_of_record, pip_label
 from planner.cuda_drivers import numbers
 from planner.flavour import flavour
-from planner.model import Edge, Evidence, Severity
+from planner.model.plan import Edge, Evidence, Severity
 from planner.pip_after import seen_by
 from planner.pip_requirements import requires
 from planner.pyabi import split_spec
@@ -47,7 +47,8 @@ from planner.versions import matches, minor, version_matches
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from planner.model import EdgeStatus, Finding, PackageRecord, PipDist
+    from planner.model.installed import PackageRecord, PipDist
+    from planner.model.plan import EdgeStatus, Finding
     from planner.rule import RuleContext
     from planner.torch_builds import Torch
 

@@ -30,7 +30,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.abi.told import grouped, needs, owner, strongest
-from planner.model import Edge, Evidence, Severity
+from planner.model.plan import Edge, Evidence, Severity
 from planner.rule import Rule, finding
 from planner.versions import compare
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from planner.abi.comparison import Break
-    from planner.model import Finding
+    from planner.model.plan import Finding
     from planner.rule import RuleContext
 
 _FAMILY = "GLIBC_"

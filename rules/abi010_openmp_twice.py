@@ -39,13 +39,13 @@ import re
 from typing import TYPE_CHECKING
 
 from planner.afterwards import evidence_of
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from planner.rule import Rule, finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from planner.model import Finding
+    from planner.model.plan import Finding
     from planner.reference import Reference
     from planner.rule import RuleContext
 

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from planner.model import Edge, Evidence, Severity
+from planner.model.plan import Edge, Evidence, Severity
 from planner.pyabi import meta_path, mismatch, split_spec
 from planner.rule import Rule, finding
 from planner.versions import matches, minor
@@ -42,7 +42,8 @@ from planner.versions import matches, minor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from planner.model import EdgeStatus, Finding, PackageRecord, RecordFiles
+    from planner.model.installed import PackageRecord, RecordFiles
+    from planner.model.plan import EdgeStatus, Finding
     from planner.rule import RuleContext
 
 _SOLVER = "conda-libmamba-solver"

@@ -33,13 +33,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from planner.rule import Rule, finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from planner.model import Finding, PackageRecord
+    from planner.model.installed import PackageRecord
+    from planner.model.plan import Finding
     from planner.reference import Room
     from planner.rule import RuleContext
 

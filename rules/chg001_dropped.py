@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from planner.pyabi import is_compiled, meta_path, split_spec
 from planner.rule import Rule, finding
 from planner.versions import spec_name
@@ -39,7 +39,8 @@ from planner.versions import spec_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from planner.model import Environment, Finding, PackageRecord
+    from planner.model.installed import Environment, PackageRecord
+    from planner.model.plan import Finding
     from planner.rule import RuleContext
 
 

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from planner.pyabi import meta_path
 from planner.rule import Rule, finding
 from planner.versions import major, matches, spec_name
@@ -38,7 +38,8 @@ from planner.versions import major, matches, spec_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from planner.model import Finding, PackageRecord
+    from planner.model.installed import PackageRecord
+    from planner.model.plan import Finding
     from planner.rule import RuleContext
 
 _FIRST_YEAR = 1990

@@ -33,7 +33,7 @@ import re
 from typing import TYPE_CHECKING
 
 from planner.flavour import is_toolkit
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from planner.origin import channel_name, same_channel, switches_channel
 from planner.pyabi import meta_path, split_spec
 from planner.rule import Rule, finding
@@ -41,7 +41,8 @@ from planner.rule import Rule, finding
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from planner.model import Finding, PackageRecord
+    from planner.model.installed import PackageRecord
+    from planner.model.plan import Finding
     from planner.rule import RuleContext
 
 _LIBMAMBA = frozenset({"conda-libmamba-solver", "fmt", "libarchive", "libmamba", "libmambapy", "libsolv"})

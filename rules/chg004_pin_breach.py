@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from planner.pyabi import meta_path, split_spec
 from planner.rule import Rule, finding
 from planner.versions import matches
@@ -40,7 +40,7 @@ from planner.versions import matches
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from planner.model import Finding
+    from planner.model.plan import Finding
     from planner.rule import RuleContext
 
 

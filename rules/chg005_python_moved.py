@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from planner.pyabi import meta_path
 from planner.rule import Rule, finding
 from planner.versions import spec_name
@@ -36,7 +36,7 @@ from planner.versions import spec_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from planner.model import Finding
+    from planner.model.plan import Finding
     from planner.rule import RuleContext
 
 

@@ -32,14 +32,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.diff import same_file
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from planner.origin import same_channel
 from planner.rule import Rule, finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from planner.model import Finding, PackageRecord
+    from planner.model.installed import PackageRecord
+    from planner.model.plan import Finding
     from planner.rule import RuleContext
 
 _SHOWN = 3

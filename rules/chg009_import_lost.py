@@ -35,7 +35,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from planner.pip_unmet import unmet
 from planner.rule import Rule, finding
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from planner.imports.changed import Lost
-    from planner.model import Finding
+    from planner.model.plan import Finding
     from planner.rule import RuleContext
 
 _SHOWN = 5

@@ -36,13 +36,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.afterwards import new_python, python_goes, python_leaves
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from planner.rule import Rule, finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from planner.model import Finding, PackageRecord, PipDist
+    from planner.model.installed import PackageRecord, PipDist
+    from planner.model.plan import Finding
     from planner.reference import UserSite
     from planner.rule import RuleContext
 

@@ -35,13 +35,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.afterwards import flips, new_python, python_goes, python_leaves
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from planner.rule import Rule, finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from planner.model import Finding, Prediction
+    from planner.model.plan import Finding, Prediction
     from planner.reference import Reference
     from planner.rule import RuleContext
 

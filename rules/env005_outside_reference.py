@@ -54,14 +54,15 @@ from planner.afterwards import (
     path_afterwards,
     python_goes,
 )
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from planner.pyabi import meta_path
 from planner.rule import Rule, finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from planner.model import Finding, PackageRecord
+    from planner.model.installed import PackageRecord
+    from planner.model.plan import Finding
     from planner.reference import Reference
     from planner.rule import RuleContext
 

@@ -31,13 +31,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from planner.rule import Rule, finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from planner.model import Finding
+    from planner.model.plan import Finding
     from planner.rule import RuleContext
 
 _SHOWN = 3

@@ -32,7 +32,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.flavour import FRAMEWORKS, SELECTORS, flavour, flavour_evidence, is_toolkit
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from planner.origin import channel_name, switches_channel
 from planner.pyabi import meta_path
 from planner.rule import Rule, finding
@@ -40,7 +40,8 @@ from planner.rule import Rule, finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from planner.model import Finding, PackageRecord
+    from planner.model.installed import PackageRecord
+    from planner.model.plan import Finding
     from planner.rule import RuleContext
 
 

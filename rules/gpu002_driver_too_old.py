@@ -35,7 +35,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.cuda_drivers import driver_family, lack, numbers
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from planner.pip_after import seen_by
 from planner.rule import Rule, finding
 from planner.torch_builds import cuda_uses
@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 
     from planner.cuda import CudaUse
     from planner.cuda_drivers import Lack
-    from planner.model import Finding, PackageRecord
+    from planner.model.installed import PackageRecord
+    from planner.model.plan import Finding
     from planner.rule import RuleContext
 
 _SHOWN = 3

@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING
 from planner.cuda import cuda_of_record
 from planner.cuda_drivers import numbers
 from planner.flavour import flavour, is_toolkit
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from planner.rule import Rule, finding
 from planner.torch_builds import conda_torch
 
@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from planner.facts import TorchBuild
-    from planner.model import Finding, PackageRecord
+    from planner.model.installed import PackageRecord
+    from planner.model.plan import Finding
     from planner.rule import RuleContext
 
 

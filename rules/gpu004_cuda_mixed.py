@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 
 from planner.cuda import cudnn_of_dist, cudnn_of_record
 from planner.cuda_drivers import numbers
-from planner.model import Severity
+from planner.model.plan import Severity
 from planner.pip_after import seen_by
 from planner.rule import Rule, finding
 from planner.torch_builds import cuda_uses
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from planner.cuda import CudaUse
-    from planner.model import Finding, PackageRecord
+    from planner.model.installed import PackageRecord
+    from planner.model.plan import Finding
     from planner.rule import RuleContext
 
 _SHOWN = 2

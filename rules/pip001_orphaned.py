@@ -45,7 +45,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from planner.model import Edge, Evidence, Severity
+from planner.model.plan import Edge, Evidence, Severity
 from planner.pip_classes import abi3_floor, bound_to, built_from_source, class_known, number, renewal
 from planner.rule import Rule, finding
 from planner.torch_extensions import bound_to_torch
@@ -53,7 +53,8 @@ from planner.torch_extensions import bound_to_torch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from planner.model import EdgeStatus, Finding, PipDist, Prediction
+    from planner.model.installed import PipDist
+    from planner.model.plan import EdgeStatus, Finding, Prediction
     from planner.rule import RuleContext
 
 _REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")

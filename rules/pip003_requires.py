@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.model import Edge, Evidence, Severity
+from planner.model.plan import Edge, Evidence, Severity
 from planner.pip_unmet import unmet
 from planner.rule import Rule, finding
 
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from planner.imports.changed import Lost
-    from planner.model import EdgeStatus, Environment, Finding, PipDist
+    from planner.model.installed import Environment, PipDist
+    from planner.model.plan import EdgeStatus, Finding
     from planner.pip_requirements import Need
     from planner.pip_unmet import Unmet
     from planner.rule import RuleContext

@@ -34,14 +34,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.cuda import pip_label
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from planner.pip_after import dist_name, seen_by
 from planner.rule import Rule, finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from planner.model import Finding, PackageRecord, PipDist, SharedPath
+    from planner.model.installed import PackageRecord, PipDist, SharedPath
+    from planner.model.plan import Finding
     from planner.rule import RuleContext
 
 _SHOWN = 3

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 if TYPE_CHECKING:
-    from planner.model import Plan
+    from planner.model.plan import Plan
 
 MEGABYTE = 1_000_000
 TEXTS = (

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from planner.model import (
+from planner.model.installed import Host, PackageRecord, VirtualPackage
+from planner.model.plan import (
     Alternative,
     Alternatives,
     Edge,
@@ -16,19 +17,15 @@ from planner.model import (
     Evidence,
     Finding,
     Fingerprint,
-    Host,
     Migration,
     PackageChange,
-    PackageRecord,
     Plan,
-    Request,
     Severity,
-    SolverInfo,
     Step,
     Target,
     Verdict,
-    VirtualPackage,
 )
+from planner.model.solve import Request, SolverInfo
 
 MAIN = "https://repo.anaconda.com/pkgs/main"
 FORGE = "https://conda.anaconda.org/conda-forge"

@@ -30,7 +30,7 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from planner.model import Edge, PackageChange, Plan
+    from planner.model.plan import Edge, PackageChange, Plan
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "scenarios"
 CREATED = "2026-01-01T00:00:00Z"

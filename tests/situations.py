@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from planner.diff import diff
-from planner.model import Environment, History, Host, Installation, PackageRecord, PipDist, RecordFiles, Request
+from planner.model.installed import Environment, History, Host, Installation, PackageRecord, PipDist, RecordFiles
+from planner.model.solve import Request
 from planner.rule import RuleContext
 from planner.versions import spec_name
 from rules import rule_by_id

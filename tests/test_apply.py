@@ -23,7 +23,7 @@ from planner.apply.guard import Here
 from planner.apply.journal import Journal
 from planner.apply.lock import only_one
 from planner.errors import InputError, StalePlan
-from planner.model import Migration
+from planner.model.plan import Migration
 from planner.serialize import load_plan
 from tests import seal as seals
 from tests import small_lab as lab

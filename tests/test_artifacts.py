@@ -7,7 +7,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from planner.artifacts import environment_yml, explicit_lock, in_dependency_order, lock_url, script
-from planner.model import DirectUrl, Environment, PackageRecord, PipDist
+from planner.model.installed import DirectUrl, Environment, PackageRecord, PipDist
 from planner.pip_layer import pip_layer, provided_dists
 
 # What conda, mamba and micromamba read in an explicit lock: the expression of CEP 23.

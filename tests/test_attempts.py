@@ -2,18 +2,8 @@
 
 import pytest
 
-from planner.model import (
-    Environment,
-    Freeze,
-    History,
-    Install,
-    Keep,
-    PackageRecord,
-    Request,
-    Solution,
-    Unsolvable,
-    Update,
-)
+from planner.model.installed import Environment, History, PackageRecord
+from planner.model.solve import Freeze, Install, Keep, Request, Solution, Unsolvable, Update
 from planner.solve.asked import Asked
 from planner.solve.order import dependency_first
 from planner.solve.problems import read_problems

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from tests.situations import BASE, CONDA, LIBGCC, MAMBAPY, PY310, REQUESTS, SOLVER, fired, only, python, situation
 
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from planner.channels import open_channels
 from planner.load import load_environment
-from planner.model import Solution
+from planner.model.solve import Solution
 from planner.run import what_if
 from planner.solve.closure import Closure
 from planner.solve.worker_process import WorkerProcess

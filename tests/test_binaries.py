@@ -28,7 +28,8 @@ from planner.abi.series import held_by_requirement, move
 from planner.abi.system import GLIBC, System
 from planner.abi.tree import Entry, Tree, kin, takes_part
 from planner.facts import known_facts
-from planner.model import DirectUrl, Environment, PackageChange, PackageRecord, PipDist, RecordFiles
+from planner.model.installed import DirectUrl, Environment, PackageRecord, PipDist, RecordFiles
+from planner.model.plan import PackageChange
 from tests import objects
 
 gcc = pytest.mark.skipif(objects.GCC is None, reason="there is no gcc to build with")

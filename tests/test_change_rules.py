@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from planner.origin import channel_name, same_channel
 from tests.situations import FORGE, MAIN, PANDAS, PURE, PY310, fired, only, pkg, python, short, situation, switch
 

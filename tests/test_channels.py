@@ -20,7 +20,7 @@ from planner.channels import canonical_channel, open_channels, records_of
 from planner.config import Config
 from planner.credentials import masked
 from planner.errors import ChannelError, InputError
-from planner.model import Repodata
+from planner.model.solve import Repodata
 
 REAL = os.environ.get("PLANNER_REAL_DATA")
 

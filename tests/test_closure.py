@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from planner.cache import Cache
 from planner.errors import ChannelError
-from planner.model import Freeze, Install, Keep, PackageRecord, Pin, Repodata, SolveRequest, Unsolvable, Update
+from planner.model.installed import PackageRecord
+from planner.model.solve import Freeze, Install, Keep, Pin, Repodata, SolveRequest, Unsolvable, Update
 from planner.repodata_index import open_index
 from planner.solve import closure as closures
 from planner.solve.choose import choose_solver

@@ -4,19 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from planner.errors import BadSpec
-from planner.model import (
-    Environment,
-    Freeze,
-    History,
-    Install,
-    Keep,
-    PackageRecord,
-    Pin,
-    Remove,
-    Request,
-    Update,
-    UpdateAll,
-)
+from planner.model.installed import Environment, History, PackageRecord
+from planner.model.solve import Freeze, Install, Keep, Pin, Remove, Request, Update, UpdateAll
 from planner.solve.asked import Asked
 from planner.solve.conda_jobs import conda_jobs
 from planner.solve.mamba_jobs import mamba_jobs

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from planner.demo import unpack
-from planner.model import Verdict
+from planner.model.plan import Verdict
 from planner.run import Question, what_if
 from planner.versions import matches
 from rules import RULES
@@ -74,7 +74,7 @@ def test_its_source_is_small_text():
 @pytest.mark.parametrize(("name", "number"), [(".", 78), ("envs/pytorch-env", 171)])
 def test_what_is_installed_fits_together(demo, name, number):
     """Each requirement of each installed record is met by another, virtual packages aside."""
-    from planner.model import PackageRecord
+    from planner.model.installed import PackageRecord
 
     documents = [json.loads(path.read_text()) for path in (Path(demo.root) / name / "conda-meta").glob("*.json")]
     assert len(documents) == number

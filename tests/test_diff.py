@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.diff import diff
-from planner.model import PackageRecord
+from planner.model.installed import PackageRecord
 
 
 def record(name="numpy", version="1.26.4", build="py310_0", **more):

@@ -6,7 +6,7 @@ import pytest
 from planner.dist_files import compiled_modules, read_list, top_level_names
 from planner.dist_metadata import from_folder_name, parse, required
 from planner.dists import read_dists
-from planner.model import DirectUrl
+from planner.model.installed import DirectUrl
 
 SITE = "lib/python3.10/site-packages"
 WIN = "Lib/site-packages"

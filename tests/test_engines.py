@@ -6,11 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from planner.errors import BadSpec
-from planner.model import (
+from planner.model.installed import PackageRecord
+from planner.model.solve import (
     Freeze,
     Install,
     Keep,
-    PackageRecord,
     Pin,
     Remove,
     Repodata,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from planner.model import DirectUrl, Environment, Installation, PipDist
+from planner.model.installed import DirectUrl, Environment, Installation, PipDist
 from planner.reference import Disk, Reference, Room, RunningProcess, Setting, SharedFile, Surroundings, UserSite
 from rules import RULES
 from tests.situations import fired, only, pkg, python, short, situation

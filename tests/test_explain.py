@@ -6,18 +6,8 @@ from msgspec.structs import replace
 
 from planner.alternatives import nearest_requests
 from planner.explain import explain_unsolvable
-from planner.model import (
-    Environment,
-    History,
-    Install,
-    PackageRecord,
-    Pin,
-    ProblemGraph,
-    ProblemNode,
-    Request,
-    Solution,
-    Unsolvable,
-)
+from planner.model.installed import Environment, History, PackageRecord
+from planner.model.solve import Install, Pin, ProblemGraph, ProblemNode, Request, Solution, Unsolvable
 from planner.solve.asked import Asked
 from planner.standing import standing_against
 from planner.versions import matches, spec_name

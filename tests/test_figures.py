@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from planner.model import EnvironmentReport, PackageRecord, Step
+from planner.model.installed import PackageRecord
+from planner.model.plan import EnvironmentReport, Step
 from planner.render import svg
 from planner.render.blocks import Figure
 from planner.render.drawings import Bar, Bars, Box, Link, Move, Moves, Radius, Reached, Stop, Timeline

@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from planner.flavour import flavour, is_toolkit
-from planner.model import Evidence, Host, Severity, VirtualPackage
+from planner.model.installed import Host, VirtualPackage
+from planner.model.plan import Evidence, Severity
 from tests.situations import CPU_TORCH, GPU_TORCH, PYTORCH, fired, only, pkg, python, short, situation
 
 WITH_CUDA = Host("linux-64", (VirtualPackage("__cuda", "12.4"),), gpu_known=True)

@@ -20,7 +20,7 @@ from planner.dist_metadata import parse, required
 from planner.errors import InputError
 from planner.history import read_history, unreadable_lines
 from planner.load import load_environment
-from planner.model import Environment, History, RecordFiles
+from planner.model.installed import Environment, History, RecordFiles
 from planner.render.escape import visible
 from planner.serialize import load_plan
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from planner.cuda import cuda_of_dist, cuda_of_record
 from planner.cuda_drivers import lack
 from planner.facts import known_facts
-from planner.model import Host, PipDist, VirtualPackage
+from planner.model.installed import Host, PipDist, VirtualPackage
 from planner.package_cache import is_cached
 from planner.torch_builds import conda_torch, pip_torch
 from tests.situations import FORGE, PY, PYTORCH, SITE, fired, only, pkg, python, short, situation, torch

@@ -4,7 +4,7 @@ import pytest
 
 from planner.errors import InputError
 from planner.graph import build_graph, find_subjects, why
-from planner.model import Environment, History, Host, LoadProblem, PackageRecord, PipDist, VirtualPackage
+from planner.model.installed import Environment, History, Host, LoadProblem, PackageRecord, PipDist, VirtualPackage
 from planner.render.why import render_why
 
 SITE = "lib/python3.10/site-packages"

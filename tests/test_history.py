@@ -1,7 +1,7 @@
 import pytest
 
 from planner.history import read_history, unreadable_lines
-from planner.model import History
+from planner.model.installed import History
 
 ALL = {"a", "b", "c", "jupyter", "matplotlib", "numpy", "param", "python", "scipy"}
 

@@ -12,7 +12,7 @@ from planner.cuda_drivers import cuda_of_driver
 from planner.errors import InputError
 from planner.facts import known_facts
 from planner.host import detect_host, driver_version, native_subdir
-from planner.model import VirtualPackage
+from planner.model.installed import VirtualPackage
 from planner.versions import compare
 
 LINUX_64 = pytest.mark.skipif(

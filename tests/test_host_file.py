@@ -10,7 +10,7 @@ import cli
 from planner.errors import InputError
 from planner.host import detect_host, native_subdir
 from planner.host_file import to_json, with_capabilities
-from planner.model import Host, VirtualPackage
+from planner.model.installed import Host, VirtualPackage
 
 GIVEN = Host(
     "linux-64",

@@ -7,7 +7,8 @@ import pytest
 from planner.imports.chains import Sources, failing
 from planner.imports.modules import Module, Modules, both
 from planner.imports.source import Setting, read
-from planner.model import DirectUrl, Environment, PackageChange, PackageRecord, PipDist, RecordFiles
+from planner.model.installed import DirectUrl, Environment, PackageRecord, PipDist, RecordFiles
+from planner.model.plan import PackageChange
 
 SITE = "lib/python3.11/site-packages"
 LINUX = Setting((3, 11), "linux")

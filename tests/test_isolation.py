@@ -3,7 +3,8 @@
 import pytest
 
 from planner.isolation import environment_reports
-from planner.model import Environment, Finding, Installation, LoadProblem, PackageChange, PackageRecord, Severity
+from planner.model.installed import Environment, Installation, LoadProblem, PackageRecord
+from planner.model.plan import Finding, PackageChange, Severity
 from planner.reference import Surroundings
 
 

@@ -9,19 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from planner.judge import judge, recommendation, verdict
-from planner.model import (
-    Edge,
-    Environment,
-    Evidence,
-    Finding,
-    History,
-    Host,
-    Installation,
-    RecordFiles,
-    Request,
-    Severity,
-    Verdict,
-)
+from planner.model.installed import Environment, History, Host, Installation, RecordFiles
+from planner.model.plan import Edge, Evidence, Finding, Severity, Verdict
+from planner.model.solve import Request
 from planner.rule import Rule, RuleContext
 
 BLOCK, WARN, NOTE = Severity.BLOCK, Severity.WARN, Severity.NOTE

@@ -33,7 +33,8 @@ ALLOWED = {
         "planner/apply/fetch.py",
     },
 }
-PURE = {"planner/model.py", "planner/errors.py", "planner/credentials.py", "planner/specs.py", "planner/spec_merge.py"}
+MODEL = {f"planner/model/{name}.py" for name in ("__init__", "installed", "solve", "plan")}
+PURE = {*MODEL, "planner/errors.py", "planner/credentials.py", "planner/specs.py", "planner/spec_merge.py"}
 FOR_RULES = {
     "abi",
     "afterwards",

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from planner.abi.library_path import LibraryPath, library_path
-from planner.model import Environment
+from planner.model.installed import Environment
 
 PLAIN = [
     "export LD_LIBRARY_PATH=$CONDA_PREFIX/lib/x:$LD_LIBRARY_PATH",

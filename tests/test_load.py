@@ -8,7 +8,7 @@ import pytest
 
 from planner.conda_meta import BadRecordError, decode, paths, python_metadata
 from planner.load import load_environment, load_installation, record_files
-from planner.model import LoadProblem, PackageRecord, RecordFiles
+from planner.model.installed import LoadProblem, PackageRecord, RecordFiles
 
 SITE = "lib/python3.10/site-packages"
 CHANNEL = "https://conda.anaconda.org/conda-forge"

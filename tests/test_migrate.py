@@ -17,19 +17,17 @@ from planner.cut_over import cut_over_patches
 from planner.errors import InputError
 from planner.load import load_environment, load_installation
 from planner.migrate import new_environment_request, new_environment_specs, plan_migration
-from planner.model import (
+from planner.model.installed import (
     DirectUrl,
     Environment,
     History,
     Host,
-    Install,
     Installation,
     PackageRecord,
     PipDist,
-    Request,
-    Solution,
     VirtualPackage,
 )
+from planner.model.solve import Install, Request, Solution
 from planner.reference import Reference
 from planner.verify import runner
 from planner.versions import check_spec

@@ -7,7 +7,8 @@ import re
 import pytest
 from msgspec.structs import replace
 
-from planner.model import DirectUrl, Evidence, LoadProblem
+from planner.model.installed import DirectUrl, LoadProblem
+from planner.model.plan import Evidence
 from tests.situations import ARGON2, FLASK, NUMPY_39, dist, fired, moved, only, python, short, situation
 
 

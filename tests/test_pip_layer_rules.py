@@ -7,7 +7,7 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from planner.model import DirectUrl, PipDist, SharedPath
+from planner.model.installed import DirectUrl, PipDist, SharedPath
 from planner.pip_after import dist_name, environment_after
 from planner.pip_classes import accepts, built_from_source, renewal
 from planner.shared_paths import shared_paths

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from planner.model import Verdict
+from planner.model.plan import Verdict
 from planner.run import what_if
 from planner.serialize import dumps
 from rules import RULES

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from planner.model import Evidence, RecordFiles, Severity
+from planner.model.installed import RecordFiles
+from planner.model.plan import Evidence, Severity
 from planner.pyabi import build_python, declared_python, is_compiled
 from tests.situations import FREE_THREADED, GIL, PSUTIL_36, PY310, fired, only, pkg, python, short, situation
 

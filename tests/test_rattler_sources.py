@@ -8,7 +8,7 @@ import rattler
 from rattler import PackageFormatSelection
 from rattler.exceptions import SolverError
 
-from planner.model import Repodata
+from planner.model.solve import Repodata
 from planner.solve.rattler_sources import Sources
 
 PYTHONS = ("3.9.1", "3.10.4", "3.11.2", "3.11.9")

@@ -4,7 +4,8 @@ from msgspec.structs import replace
 
 from planner.diff import diff
 from planner.held_back import held_back
-from planner.model import Environment, PackageRecord, Request
+from planner.model.installed import Environment, PackageRecord
+from planner.model.solve import Request
 from planner.reasons import explain_changes
 from planner.solve.asked import Asked
 

@@ -9,7 +9,7 @@ import html5lib
 import pytest
 from msgspec.structs import replace
 
-from planner.model import PackageRecord
+from planner.model.installed import PackageRecord
 from planner.render import html
 from planner.render.view import build_view
 from tests.hostile import MEGABYTE, TEXTS, poisoned

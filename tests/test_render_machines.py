@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from msgspec.structs import replace
 
-from planner.model import Evidence, Severity
+from planner.model.plan import Evidence, Severity
 from planner.render import junit, machine, sarif
 from rules import RULES
 from tests.hostile import MEGABYTE, TEXTS, poisoned

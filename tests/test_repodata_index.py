@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from planner import repodata_index
 from planner.cache import Cache
 from planner.channels import _records_by_rattler, open_channels, records_of
-from planner.model import Repodata
+from planner.model.solve import Repodata
 from planner.repodata_index import open_index
 from planner.repodata_records import plain_records
 from tests.bench.channel import Channel

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from planner.errors import InputError
-from planner.model import Finding, Migration, PackageRecord, Severity, Verdict
+from planner.model.installed import PackageRecord
+from planner.model.plan import Finding, Migration, Severity, Verdict
 from planner.serialize import digest, dumps, load_plan, plan_from_dict, plan_to_dict
 from tests.sample_plans import ALL, MIGRATION, SAFE, UNSAFE, UNSOLVABLE
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from planner import specs, versions
 from planner.errors import BadSpec
-from planner.model import PackageRecord
+from planner.model.installed import PackageRecord
 from planner.spec_merge import merged
 
 # What conda 26.7 makes of each spelling, in our form.

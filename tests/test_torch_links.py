@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from planner.model import PipDist, TorchLink
+from planner.model.installed import PipDist, TorchLink
 from planner.torch_links import torch_link
 from tests.situations import PY, SITE, fired, only, situation, torch
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from planner.audit import audit
-from planner.model import Severity
+from planner.model.plan import Severity
 from planner.question import Question
 from planner.rule import Rule, finding
 from rules import RULES

@@ -4,7 +4,7 @@ import pytest
 
 from planner import versions
 from planner.errors import BadSpec
-from planner.model import PackageRecord
+from planner.model.installed import PackageRecord
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import sys
 import pytest
 from msgspec.structs import replace
 
-from planner.model import Evidence, Finding, Request, Severity, SolverInfo, Verdict
+from planner.model.plan import Evidence, Finding, Severity, Verdict
+from planner.model.solve import Request, SolverInfo
 from planner.render.blocks import Bullets, Commands, Facts, Form, Heading, Lines, Paragraph, Table
 from planner.render.escape import LIMIT
 from planner.render.view import build_view

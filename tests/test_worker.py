@@ -91,7 +91,7 @@ def test_an_answer_of_another_shape(script):
             print(json.dumps(reply), flush=True)
         """
     )
-    from planner.model import SolveRequest
+    from planner.model.solve import SolveRequest
 
     solver = LibmambaSolver(worker, "there", "a test")
     assert solver.info.mode == "worker"
@@ -128,7 +128,7 @@ def test_libmamba_asked_for_and_not_there_says_what_to_do(monkeypatch):
 
 
 def test_an_installation_that_has_libmambapy_is_offered_and_not_run(monkeypatch, tmp_path):
-    from planner.model import Environment, PackageRecord
+    from planner.model.installed import Environment, PackageRecord
 
     monkeypatch.setattr("planner.solve.choose.importlib.util.find_spec", lambda _name: None)
     two = Environment("base", str(tmp_path), "linux-64", records=(PackageRecord("libmambapy", "2.3.1", "0"),))

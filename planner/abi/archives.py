@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from pathlib import Path
 
-    from planner.model import PackageRecord
+    from planner.model.installed import PackageRecord
 
 _AT_ONCE = 16  # requests to servers
 _RETRIES = 1

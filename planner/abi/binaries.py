@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from planner.abi.archives import Contents
     from planner.abi.comparison import Break, Gap, Link
     from planner.abi.extensions import NumpyUse
-    from planner.model import Environment, PackageChange, PackageRecord, PipDist, RecordFiles
+    from planner.model.installed import Environment, PackageRecord, PipDist, RecordFiles
+    from planner.model.plan import PackageChange
 
 
 class Sources(Struct, frozen=True):

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from planner.abi.series import held_by_requirement, move
-from planner.model import Edge, Evidence
+from planner.model.plan import Edge, Evidence
 from planner.pyabi import declared_python, is_compiled, split_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from planner.abi.comparison import Gap, Link
-    from planner.model import EdgeStatus, PackageChange, PackageRecord
+    from planner.model.installed import PackageRecord
+    from planner.model.plan import EdgeStatus, PackageChange
     from planner.rule import RuleContext
 
 # Python's own ABI, and numpy's, are other rules' business; so is what holds no library.

@@ -17,7 +17,7 @@ from planner.files import path_of_url, read_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from planner.model import Environment, PackageRecord, PipDist, RecordFiles
+    from planner.model.installed import Environment, PackageRecord, PipDist, RecordFiles
 
 # Of a prefix: what conda keeps for itself, and other environments.
 _NOT_ITS_OWN = frozenset({"conda-meta", "envs", "pkgs"})

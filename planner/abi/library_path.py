@@ -19,7 +19,7 @@ from planner.files import read_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from planner.model import Environment
+    from planner.model.installed import Environment
 
 _NAME = "LD_LIBRARY_PATH"
 _SMALL = 1 << 20  # bytes of a script or of a file of variables

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from planner.abi.archives import Contents
-    from planner.model import PackageChange, PackageRecord, RecordFiles
+    from planner.model.installed import PackageRecord, RecordFiles
+    from planner.model.plan import PackageChange
 
 _INSTALLED_SITE = re.compile(r"^lib/python\d+\.\d+t?/site-packages/")
 _SITE, _SCRIPTS = "site-packages/", "python-scripts/"

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from planner.facts import known_facts
-from planner.model import Evidence
+from planner.model.plan import Evidence
 from planner.pyabi import split_spec
 from planner.versions import compare, matches
 
 if TYPE_CHECKING:
-    from planner.model import PackageRecord
+    from planner.model.installed import PackageRecord
 
 _BOUNDED = re.compile(r"<|==|(?:^|,)=?\d[^|]*$|\*$")
 

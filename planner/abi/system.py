@@ -17,7 +17,7 @@ from planner.files import read_bytes
 from planner.host import native_subdir
 
 if TYPE_CHECKING:
-    from planner.model import Host
+    from planner.model.installed import Host
 
 _CACHE = "/etc/ld.so.cache"
 _FOLDERS = ("/lib64", "/usr/lib64", "/lib", "/usr/lib")

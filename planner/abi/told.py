@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
 
     from planner.abi.comparison import Break
-    from planner.model import Edge, Prediction
+    from planner.model.plan import Edge, Prediction
     from planner.rule import RuleContext
 
 Key = TypeVar("Key", bound="Hashable")

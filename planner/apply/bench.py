@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from planner.apply.guard import Here
     from planner.apply.journal import Journal
-    from planner.model import Argv, Migration, Plan, Step
+    from planner.model.plan import Argv, Migration, Plan, Step
 
 
 class Wishes(Struct, frozen=True):

@@ -14,7 +14,7 @@ from planner.apply.embedded import records_of, write_record
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from planner.model import Argv
+    from planner.model.plan import Argv
 
 
 def compile_call(prefix: str, sources: str) -> Argv | None:

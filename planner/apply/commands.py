@@ -15,7 +15,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from planner.model import Argv
+    from planner.model.plan import Argv
 
 _WORDS_LIMIT = 4_000  # bytes at a log's end that are looked at for its last words
 # Where pip would install, if it were told by a variable: it is the new prefix alone.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from planner.apply.fetch import Locked
-    from planner.model import Argv
+    from planner.model.plan import Argv
 
 _STEM = re.compile(r"\.(?:conda|tar\.bz2)$")
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from planner.apply.guard import Here
-    from planner.model import Plan
+    from planner.model.plan import Plan
 
 _HASH = re.compile(r"(?:sha256:)?([0-9a-f]{64})|(?:md5:)?([0-9a-f]{32})")
 _BLOCK = 1 << 20

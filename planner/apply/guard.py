@@ -21,7 +21,8 @@ from planner.fingerprint import host_digest, repodata_digest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from planner.model import Argv, Host, Migration, Plan
+    from planner.model.installed import Host
+    from planner.model.plan import Argv, Migration, Plan
 
 TOOLS = frozenset({"conda", "mamba", "micromamba"})
 _READING = frozenset({"cmp", "df", "test"})

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from planner.apply.fetch import Locked
-    from planner.model import Migration
+    from planner.model.plan import Migration
 
 _SECONDS = 20
 _GONE = frozenset({404, 410})

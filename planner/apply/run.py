@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from planner.apply.guard import Here
-    from planner.model import Plan, Step
+    from planner.model.plan import Plan, Step
 
 _NEXT = "Nothing was lost: run the same command again to go on from here, or with --undo to take back what was made"
 

@@ -22,7 +22,7 @@ from planner.verify.result import to_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from planner.model import Step
+    from planner.model.plan import Step
 
 _SHOWN = 5  # lines of a kind in one message
 _COMPLAINT = re.compile(r"^(\S+) \S+ (requires|has requirement) (.+?), (?:which|but) ")

@@ -11,7 +11,7 @@ import click
 from planner.errors import InputError
 
 if TYPE_CHECKING:
-    from planner.model import Plan
+    from planner.model.plan import Plan
     from planner.render.blocks import ReportView
 
 VERDICT_CODES = {"safe": 0, "review": 10, "unsafe": 20, "unsolvable": 30, "unknown": 40}

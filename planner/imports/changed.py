@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from planner.abi.binaries import Binaries
     from planner.imports.chains import Reason
     from planner.imports.modules import Module
-    from planner.model import Environment, PackageChange, PackageRecord, PipDist, RecordFiles
+    from planner.model.installed import Environment, PackageRecord, PipDist, RecordFiles
+    from planner.model.plan import PackageChange
     from planner.reference import Surroundings
 
 _PLATFORMS = {"win": "win32", "osx": "darwin"}

@@ -21,7 +21,8 @@ from planner.imports.paths import Paths, folder_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from planner.model import Environment, PackageChange, PackageRecord, PipDist, RecordFiles
+    from planner.model.installed import Environment, PackageRecord, PipDist, RecordFiles
+    from planner.model.plan import PackageChange
 
 _NAME = re.compile(
     r"^([A-Za-z_]\w*)(?:(\.py)|(?:\.(?:cpython-\d+[a-z]*(?:-[^.]+)?|abi3t?|pypy[^.]*|cp\d+[^.]*))?\.(?:so|pyd))$"

@@ -15,7 +15,7 @@ from planner.versions import minor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from planner.model import Environment, PackageRecord, RecordFiles
+    from planner.model.installed import Environment, PackageRecord, RecordFiles
 
 _ENDINGS = (".py", ".so", ".pyd", ".pth")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from planner.files import read_bytes, reason
-from planner.model import LoadProblem
+from planner.model.installed import LoadProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -16,7 +16,7 @@ from planner.reference import Reference
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from planner.model import Environment, PackageRecord, RecordFiles
+    from planner.model.installed import Environment, PackageRecord, RecordFiles
     from planner.reach.notes import Notes, Prefixes
 
 _MOST = 1000  # scripts that nobody owns

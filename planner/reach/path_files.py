@@ -11,7 +11,7 @@ from planner.reference import Reference
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from planner.model import Environment, PipDist
+    from planner.model.installed import Environment, PipDist
     from planner.reach.notes import Notes, Prefixes
 
 _SMALL = 256 * 1024  # bytes

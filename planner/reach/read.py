@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from planner.config import Config
-    from planner.model import Environment, PackageRecord, RecordFiles
+    from planner.model.installed import Environment, PackageRecord, RecordFiles
 
 _CACHE_LINK_FOLDERS = ("bin", "lib")
 

@@ -17,7 +17,7 @@ from planner.reference import SharedFile
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from planner.model import Environment, PackageRecord, RecordFiles
+    from planner.model.installed import Environment, PackageRecord, RecordFiles
 
 _MOST = 200  # files of one record
 

@@ -11,7 +11,7 @@ from planner.reference import UserSite
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from planner.model import PipDist
+    from planner.model.installed import PipDist
     from planner.reach.notes import Notes, Places
 
 

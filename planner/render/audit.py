@@ -6,14 +6,15 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from planner.model import Verdict
+from planner.model.plan import Verdict
 from planner.render import groups, words
 from planner.render.blocks import Bullets, Facts, Paragraph, ReportView, Section, Table
 from planner.render.groups import plural
 
 if TYPE_CHECKING:
     from planner.audit import Audit
-    from planner.model import Finding, LoadProblem
+    from planner.model.installed import LoadProblem
+    from planner.model.plan import Finding
     from planner.render.blocks import Block, Tone
 
 FORMAT = "conda-environment-audit"

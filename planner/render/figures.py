@@ -18,7 +18,8 @@ from planner.render.groups import plural, sentence
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from planner.model import Action, Edge, EnvironmentReport, Migration, PackageChange, PackageRecord, Plan
+    from planner.model.installed import PackageRecord
+    from planner.model.plan import Action, Edge, EnvironmentReport, Migration, PackageChange, Plan
     from planner.render.blocks import Tone
 
 _SOURCES = 5  # changed packages that the blast radius names

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from planner.model import Severity
+from planner.model.plan import Severity
 from planner.render.blocks import Bullets, Heading, Paragraph, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from planner.model import Edge, Finding
+    from planner.model.plan import Edge, Finding
     from planner.render.blocks import Block, Tone
 
 WEIGHT = {Severity.BLOCK: 0, Severity.WARN: 1, Severity.NOTE: 2}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from planner.render.words import gpu, virtual_packages
 
 if TYPE_CHECKING:
-    from planner.model import Host
+    from planner.model.installed import Host
 
 _SOURCES = {
     "detected": "found on this machine",

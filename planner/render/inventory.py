@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from planner.inventory import EnvironmentRow, Inventory
-    from planner.model import LoadProblem
+    from planner.model.installed import LoadProblem
     from planner.render.blocks import Block
 
 FORMAT = "conda-environments"

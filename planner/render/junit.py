@@ -13,7 +13,7 @@ from planner.render import machine, words
 from planner.render.machine import shown
 
 if TYPE_CHECKING:
-    from planner.model import Finding, Plan
+    from planner.model.plan import Finding, Plan
     from planner.render.machine import Item, Weight
 
 _CHILD: dict[Weight, str] = {"error": "failure", "unknown": "error", "warning": "skipped"}

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import Struct
 
-from planner.model import Severity, Verdict
+from planner.model.plan import Severity, Verdict
 from planner.render import words
 from planner.render.escape import clip, visible
 
 if TYPE_CHECKING:
-    from planner.model import Finding, Plan
+    from planner.model.plan import Finding, Plan
 
 Weight: TypeAlias = Literal["error", "unknown", "warning", "note", "pass"]
 VERDICT = "verdict"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from planner.apply.bench import Bench
     from planner.apply.run import Done
-    from planner.model import Argv, Step
+    from planner.model.plan import Argv, Step
 
 
 def outline(bench: Bench, warnings: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ from planner.render.machine import shown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from planner.model import Evidence, Finding, Plan
+    from planner.model.plan import Evidence, Finding, Plan
     from planner.render.machine import Item, Weight
     from planner.rule import Rule
 

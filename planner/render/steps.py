@@ -13,7 +13,7 @@ from planner.render.groups import plural
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from planner.model import Alternative, Argv, Migration, Plan, Step
+    from planner.model.plan import Alternative, Argv, Migration, Plan, Step
     from planner.render.blocks import Block
 
 _UNITS = ("kB", "MB", "GB", "TB")

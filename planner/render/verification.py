@@ -8,7 +8,7 @@ from planner.render.blocks import Bullets, Facts, Paragraph, Section
 from planner.verify.result import facts, headline
 
 if TYPE_CHECKING:
-    from planner.model import Plan
+    from planner.model.plan import Plan
     from planner.render.blocks import Block, Tone
     from planner.verify.result import VerifyResult
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from planner.model import Migration, Plan, Verdict
+from planner.model.plan import Migration, Plan, Verdict
 from planner.render import groups, steps, words
 from planner.render.blocks import (
     Bullets,
@@ -36,7 +36,8 @@ from planner.render.groups import plural
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from planner.model import Action, Edge, EnvironmentReport, PackageChange, PackageRecord
+    from planner.model.installed import PackageRecord
+    from planner.model.plan import Action, Edge, EnvironmentReport, PackageChange
     from planner.render.blocks import Block, Tone
 
 _T = TypeVar("_T")

@@ -7,13 +7,15 @@ import shlex
 import subprocess
 from typing import TYPE_CHECKING
 
-from planner.model import Severity, Verdict
+from planner.model.plan import Severity, Verdict
 from planner.render.groups import plural, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from planner.model import Argv, Finding, Host, Plan, Request, Target
+    from planner.model.installed import Host
+    from planner.model.plan import Argv, Finding, Plan, Target
+    from planner.model.solve import Request
 
 _RUN = 4  # ids in a row that are told as a range
 _TREE = " \t│├└─|`-"

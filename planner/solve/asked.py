@@ -13,7 +13,8 @@ from msgspec import Struct
 from planner.versions import compare, minor, spec_name
 
 if TYPE_CHECKING:
-    from planner.model import Environment, PackageRecord, Request
+    from planner.model.installed import Environment, PackageRecord
+    from planner.model.solve import Request
 
 # conda's defaults for `aggressive_update_packages`, where the configuration sets none.
 AGGRESSIVE_UPDATES = ("ca-certificates", "certifi", "openssl")

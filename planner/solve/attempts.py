@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.model import Solution, Unsolvable
+from planner.model.solve import Solution, Unsolvable
 from planner.solve.conda_jobs import conda_jobs
 from planner.solve.problems import read_problems
 from planner.versions import matches, spec_is_bare
@@ -18,7 +18,8 @@ from planner.versions import matches, spec_is_bare
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from planner.model import Job, PackageRecord, SolveOutcome
+    from planner.model.installed import PackageRecord
+    from planner.model.solve import Job, SolveOutcome
     from planner.solve.asked import Asked
 
 _MOST_ATTEMPTS = 10

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from planner.model import Job, SolveOutcome, SolveRequest, SolverInfo
+    from planner.model.solve import Job, SolveOutcome, SolveRequest, SolverInfo
 
 
 class Solver(Protocol):

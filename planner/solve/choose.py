@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from planner.cache import Cache
-    from planner.model import Environment
+    from planner.model.installed import Environment
     from planner.solve.base import Solver
 
 VARIABLE = "PLANNER_LIBMAMBA_PYTHON"

@@ -29,10 +29,12 @@ import rattler
 from msgspec import Struct
 from msgspec.structs import replace
 
-from planner import model, repodata_index, versions
+from planner import repodata_index, versions
 from planner.cache import NO_CACHE, made_by
 from planner.errors import ChannelError
-from planner.model import Freeze, Install, Keep, PackageRecord, Pin, Remove, Update
+from planner.model import installed, solve
+from planner.model.installed import PackageRecord
+from planner.model.solve import Freeze, Install, Keep, Pin, Remove, Update
 from planner.repodata_index import index_of
 from planner.solve import prune
 from planner.versions import spec_name
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from planner.cache import Cache
-    from planner.model import Job, Repodata, SolveRequest
+    from planner.model.solve import Job, Repodata, SolveRequest
     from planner.repodata_index import RepodataIndex, Run
     from planner.solve.prune import AskedOfPython
 
@@ -51,7 +53,7 @@ _NAMED = re.compile(r"^\s*(?:[^\s\[]*::)?([^\s<>=!~;,@\[|*]+)")
 
 _BOUND = frozenset({prune.PYTHON, prune.ABI})
 _KIND = "cut"
-_MAKERS = (sys.modules[__name__], prune, versions, repodata_index, model)
+_MAKERS = (sys.modules[__name__], prune, versions, repodata_index, installed, solve)
 _WORTH_KEEPING = 1 << 18  # bytes; less is cut anew in no time
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.model import Freeze, Install, Job, Keep, Pin, Remove, Update
+from planner.model.solve import Freeze, Install, Job, Keep, Pin, Remove, Update
 from planner.versions import dependency_name, matches, spec_is_bare, spec_name, spec_version, strictness
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from planner.model import PackageRecord
+    from planner.model.installed import PackageRecord
     from planner.solve.asked import Asked
 
 # Protected from removal for reasons of conda's own past; the list cannot be configured.

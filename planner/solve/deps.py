@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from planner.model import Solution
+from planner.model.solve import Solution
 from planner.versions import dependency_name, matches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from planner.model import PackageRecord
+    from planner.model.installed import PackageRecord
     from planner.solve.asked import Asked
 
 

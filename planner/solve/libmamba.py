@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from planner import channels
 from planner.errors import BadSpec, ChannelError, SolverRefused, SolverUnavailable
-from planner.model import (
+from planner.model.solve import (
     Freeze,
     Install,
     Keep,
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import TypeAlias
 
-    from planner.model import Job, PackageRecord, Repodata, SolveOutcome, SolveRequest
+    from planner.model.installed import PackageRecord
+    from planner.model.solve import Job, Repodata, SolveOutcome, SolveRequest
 
     _Known: TypeAlias = dict[tuple[Repodata, str], PackageRecord]  # by the package's file
 

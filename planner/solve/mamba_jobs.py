@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.model import Freeze, Install, Job, Keep, Pin, Remove, Update, UpdateAll
+from planner.model.solve import Freeze, Install, Job, Keep, Pin, Remove, Update, UpdateAll
 from planner.versions import minor
 
 if TYPE_CHECKING:

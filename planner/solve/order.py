@@ -13,7 +13,7 @@ from planner.versions import dependency_name
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from planner.model import PackageRecord
+    from planner.model.installed import PackageRecord
 
 
 def dependency_first(records: Iterable[PackageRecord]) -> tuple[PackageRecord, ...]:

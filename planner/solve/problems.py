@@ -14,7 +14,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from planner.model import Unsolvable
+    from planner.model.solve import Unsolvable
 
 _NO_PROVIDER = re.compile(r"^package (\S+) requires (.+?), but none of the providers can be installed")
 _NOTHING = re.compile(r"nothing provides (?:requested )?(.+?)(?: needed by (\S+))?$")

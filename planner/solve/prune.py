@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from planner.model import Freeze, Install, Pin, Update
+from planner.model.solve import Freeze, Install, Pin, Update
 from planner.versions import dependency_name, matches, minor, spec_is_bare, spec_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from planner.model import PackageRecord, SolveRequest
+    from planner.model.installed import PackageRecord
+    from planner.model.solve import SolveRequest
 
 PYTHON, ABI = "python", "python_abi"
 _BOUND = r"(?:[<>]=?|==|!=)\d[\w.!+]*|(?:=|==|!=)?\d[\w!+]*(?:\.[\w!+]+)*(?:\.\*)?|\*"

@@ -25,19 +25,8 @@ from rattler.exceptions import SolverError
 from planner import specs
 from planner.diff import same_file
 from planner.errors import BadSpec, ChannelError, SolverFailed
-from planner.model import (
-    Freeze,
-    Install,
-    Keep,
-    PackageRecord,
-    Pin,
-    Remove,
-    Solution,
-    SolverInfo,
-    Unsolvable,
-    Update,
-    UpdateAll,
-)
+from planner.model.installed import PackageRecord
+from planner.model.solve import Freeze, Install, Keep, Pin, Remove, Solution, SolverInfo, Unsolvable, Update, UpdateAll
 from planner.origin import channel_name, same_channel
 from planner.solve.closure import Closure
 from planner.solve.rattler_records import record_from_rattler, record_to_rattler, virtual_to_rattler
@@ -48,7 +37,7 @@ from planner.versions import check_spec, compare, dependency_name, matches, spec
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from planner.model import Job, SolveOutcome, SolveRequest
+    from planner.model.solve import Job, SolveOutcome, SolveRequest
 
 _CHOICE = "planner-keep--"
 _REQUEST = "planner-request"

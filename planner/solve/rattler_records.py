@@ -11,7 +11,7 @@ from typing import Any
 
 import rattler
 
-from planner.model import PackageRecord, VirtualPackage
+from planner.model.installed import PackageRecord, VirtualPackage
 
 _MILLISECONDS = 1000
 

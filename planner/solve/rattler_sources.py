@@ -21,7 +21,7 @@ from planner.versions import spec_is_bare, spec_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from planner.model import Repodata
+    from planner.model.solve import Repodata
 
 _KINDS = ("packages", "packages.conda")
 

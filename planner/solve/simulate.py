@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.model import Solution, Unsolvable
+from planner.model.solve import Solution, Unsolvable
 from planner.solve.attempts import as_conda
 from planner.solve.deps import reduced, with_dependencies
 from planner.solve.mamba_jobs import mamba_jobs
@@ -13,7 +13,8 @@ from planner.versions import dependency_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from planner.model import Job, PackageRecord, SolveOutcome
+    from planner.model.installed import PackageRecord
+    from planner.model.solve import Job, SolveOutcome
     from planner.solve.asked import Asked
 
 

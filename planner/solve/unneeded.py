@@ -12,7 +12,7 @@ from planner.versions import dependency_name
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from planner.model import PackageRecord
+    from planner.model.installed import PackageRecord
 
 
 def unneeded(

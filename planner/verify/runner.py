@@ -26,7 +26,7 @@ from planner.verify.leaks import compared
 from planner.verify.result import Status, VerifyResult
 
 if TYPE_CHECKING:
-    from planner.model import Argv
+    from planner.model.plan import Argv
 
 _FORMAT, _VERSION = "planner-gpu-probe", 1
 _ANSWER_LIMIT = 1_000_000  # bytes; a true answer has a few thousand

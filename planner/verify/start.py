@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from planner.model import Argv
+    from planner.model.plan import Argv
 
 _ACTIVATED = """
 CONDA_PREFIX=$1; export CONDA_PREFIX

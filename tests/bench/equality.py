@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from planner import channels, discover, load
 from planner.cache import NO_CACHE, Cache
-from planner.model import Environment, Install, Repodata, Solution, SolveRequest, VirtualPackage
+from planner.model.installed import Environment, VirtualPackage
+from planner.model.solve import Install, Repodata, Solution, SolveRequest
 from planner.solve.closure import Closure
 from planner.solve.libmamba import LibmambaSolver
 from planner.solve.rattler import RattlerSolver
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from planner.model import SolveOutcome
+    from planner.model.solve import SolveOutcome
     from planner.solve.base import Solver
 
 _VIRTUAL = (

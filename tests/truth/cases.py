@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from planner.model import ChannelPriority, Operation, Tool
+    from planner.model.solve import ChannelPriority, Operation, Tool
 
 
 @dataclass(frozen=True, slots=True)
