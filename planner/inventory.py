@@ -35,8 +35,10 @@ _DIST = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*?)-([^-]+)(?:-py[\d.]+)?\.(?:di
 _NORMAL = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*$")
 _ENDS = ("-info", ".egg")
 _CUDA_OF_BUILD = re.compile(r"cuda_?(\d{2})\.?(\d)?")
+_CUDNN_OF_BUILD = re.compile(r"cudnn(\d+(?:\.\d+)+)")
 _CUDA_OF_TORCH = re.compile(rb"""^cuda(?:\s*:[^=\n]*)?\s*=\s*['"]([\d.]+)['"]""", re.MULTILINE)
-_CUDA_PACKAGES = ("cuda-version", "cudatoolkit", "pytorch-cuda", "cuda-cudart")
+# The library that is there before what only asks for one: a pin on 12.6 may stand beside a runtime of 12.1.
+_CUDA_PACKAGES = ("cuda-cudart", "cudatoolkit", "cuda-version", "pytorch-cuda")
 _CUDNN_PACKAGES = ("cudnn", "libcudnn")
 _PIP_CUDA = re.compile(r"^nvidia-cuda-runtime(?:-cu\d+)?$")
 _PIP_CUDNN = re.compile(r"^nvidia-cudnn(?:-cu\d+)?$")
@@ -46,7 +48,8 @@ _SMALL = 64 * 1024
 class EnvironmentRow(Struct, frozen=True):
     """One environment of the table. What is not known, or not there, is None.
 
-    `torch_cuda` is the CUDA that torch was built for ("cpu" where it says none), `packages` counts conda's records and
+    `torch_cuda` is the CUDA that torch was built for ("cpu" where it says none), `cuda` and `cudnn` what is there of these
+    (without a package of its own, the cuDNN in torch's build), `packages` counts conda's records and
     `pip_packages` the distributions that conda does not own. `size` is in bytes, each inode once; `own_size` leaves out
     files that have another link somewhere. `leaks_in` are what it takes from elsewhere, `leaks_out` what elsewhere
     refers to it.
@@ -142,7 +145,7 @@ def _row(
         torch=torch,
         torch_cuda=_torch_cuda(sites, records, torch),
         cuda=_first(records, _CUDA_PACKAGES) or _matching(pip, _PIP_CUDA),
-        cudnn=_first(records, _CUDNN_PACKAGES) or _matching(pip, _PIP_CUDNN),
+        cudnn=_first(records, _CUDNN_PACKAGES) or _matching(pip, _PIP_CUDNN) or _torch_cudnn(records),
         packages=len(records),
         pip_packages=len(pip),
         size=size[0],
@@ -252,6 +255,12 @@ def _torch_cuda(sites: Iterable[str], records: Mapping[str, tuple[str, str]], to
     if found:
         return f"{found[1]}.{found[2] or '0'}"
     return "cpu" if "cpu" in build else None
+
+
+def _torch_cudnn(records: Mapping[str, tuple[str, str]]) -> str | None:
+    """The cuDNN that the pytorch channel's builds bring along, by their build string: `py3.10_cuda12.1_cudnn9.1.0_0`."""
+    found = _CUDNN_OF_BUILD.search(records.get("pytorch", ("", ""))[1])
+    return found[1] if found else None
 
 
 def _first(records: Mapping[str, tuple[str, str]], names: Iterable[str]) -> str | None:

@@ -51,3 +51,6 @@ def test_the_widest_column_gives_way_first():
     assert fitted([5, 20, 12], 28) == [5, 11, 12]
     assert fitted([1, 1_000_000], 40) == [1, 39]
     assert fitted([9, 9, 9], 6, 4) == [4, 4, 4]
+    # No word is broken while another line can be.
+    assert fitted([10, 12, 8], 26, words=[10, 6, 8]) == [10, 8, 8]
+    assert fitted([10, 12, 8], 22, words=[10, 6, 8]) == [8, 6, 8]

@@ -58,9 +58,18 @@ def side_by_side(texts: Sequence[str], widths: Sequence[int], gap: int) -> list[
     ]
 
 
-def fitted(widths: Sequence[int], room: int, least: int = 1) -> list[int]:
-    """Widths that fill no more than `room` together, none below `least`: the widest gives way first."""
+def fitted(widths: Sequence[int], room: int, least: int = 1, words: Sequence[int] = ()) -> list[int]:
+    """Widths that fill no more than `room` together, none below `least`: the widest gives way first.
+
+    `words` are the widths of each column's longest word: none is broken while lines can be broken between words.
+    """
     found = [max(min(width, room), least) for width in widths]
+    floors = [max(least, word) for word in words]
+    while sum(found) > room and (
+        loose := [width for width, floor in zip(found, floors, strict=False) if width > floor]
+    ):
+        place = next(i for i, floor in enumerate(floors) if found[i] == max(loose) and found[i] > floor)
+        found[place] -= 1
     while sum(found) > room and max(found) > least:
         found[found.index(max(found))] -= 1
     return found

@@ -30,7 +30,7 @@ def build_view(inventory: Inventory) -> ReportView:
     if inventory.total_size is not None:
         headline += f", {size(inventory.total_size)} on disk (what they share counted once)"
     table = Table(
-        ("Environment", "Python", "torch", "CUDA", "cuDNN", "conda", "pip", "Size", "Changed", "State", "Prefix"),
+        ("Name", "Python", "torch", "CUDA", "cuDNN", "conda", "pip", "Size", "Changed", "State", "Prefix"),
         tuple(_cells(row) for row in rows),
         short=len(rows),
         below=10,

@@ -189,9 +189,14 @@ def _stacked(
 ) -> None:
     """Each row on its own, and the long column under it: five columns do not fit into 80."""
     kept = [index for index in range(len(headers)) if index != below]
-    fit = fitted([widths[index] for index in kept], screen.width - _GAP * len(kept))
     beside = [tuple(row[index] for index in kept) for row in rows]
-    _rows(screen, [headers[index] for index in kept], beside, fit, _GAP, [row[below] for row in rows])
+    titles = [headers[index] for index in kept]
+    words = [
+        max(cells(word) for text in column for word in text.split() or [""])
+        for column in zip(titles, *beside, strict=True)
+    ]
+    fit = fitted([widths[index] for index in kept], screen.width - _GAP * len(kept), words=words)
+    _rows(screen, titles, beside, fit, _GAP, [row[below] for row in rows])
 
 
 def _command_lines(command: Sequence[str], continuation: str, room: int) -> list[str]:
