@@ -30,6 +30,7 @@ _ASSIGNMENT = re.compile(
 _BY_ACTIVATION = frozenset({*VARIABLES, "PATH", "MANPATH", "CONDA_EXE", "CONDA_PYTHON_EXE", "CONDA_PREFIX"})
 # What `conda init` writes into start-up files: what becomes of conda itself is BASE001's to say.
 _OF_CONDA = re.compile(r"(?:^|/)(?:activate|conda|mamba)(?:\.\w+)?$|^(?:bin|condabin)$")
+_TELLING = ("activate", "run")  # without a prefix, an environment is named by such a command
 _STACKED = re.compile(r"^CONDA_STACKED_(\d+)$")
 
 
@@ -49,7 +50,7 @@ def activations(environments: Sequence[tuple[str, str]], prefixes: Prefixes, pla
 
 def _read(path: str, kind: ReferenceKind, holder: str | None, prefixes: Prefixes, notes: Notes) -> None:
     text = notes.text(path, _NOT_KNOWN)
-    if text is None or not prefixes.may_mention(text):
+    if text is None or not (prefixes.may_stand_in(text) or any(word in text for word in _TELLING)):
         return
     known = len(notes.references)
     lines = []

@@ -146,10 +146,6 @@ class Prefixes:
             if found is not None:
                 yield (*found, text[match.end() :])
 
-    def may_mention(self, text: str) -> bool:
-        """Whether a text can name or activate an environment at all: most do not."""
-        return "activate" in text or next(self.mentions(text), None) is not None
-
     def expanded(self, text: str) -> str:
         """The text with the home written out where it says `~/` or `$HOME/`, and base's programs for conda's own names."""
         if self._base and "$" in text:
