@@ -10,6 +10,7 @@ renderers'.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 import reprlib
@@ -91,16 +92,18 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
 
 def dumps(plan: Plan) -> str:
     """The document as text: sorted keys, one line feed at the end, the same plan always the same text."""
-    return _text(plan, indent=1)
+    # Piece by piece: of a large plan, the pieces that `json.dumps` joins weigh more than all else together.
+    text = io.StringIO()
+    json.dump(plan_to_dict(plan), text, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return _safe(text.getvalue())
 
 
 def line(plan: Plan) -> str:
     """The document as one line, of many in a file."""
-    return _text(plan, indent=None)
+    return _safe(json.dumps(plan_to_dict(plan), sort_keys=True, ensure_ascii=False, allow_nan=False))
 
 
-def _text(plan: Plan, indent: int | None) -> str:
-    text = json.dumps(plan_to_dict(plan), indent=indent, sort_keys=True, ensure_ascii=False, allow_nan=False)
+def _safe(text: str) -> str:
     return _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text) + "\n"
 
 

@@ -11,6 +11,7 @@ import os
 import re
 import stat
 import warnings
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -221,6 +222,13 @@ def imports_of(path: str, *, beside: bool = True) -> tuple[tuple[str, ...], tupl
             names.update(alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             names.add(node.module.partition(".")[0])
-    folder = os.path.dirname(os.path.realpath(path))
-    own = {name: files for name in names if (files := own_module(folder, name)) is not None} if beside else {}
+    if not beside:
+        return tuple(sorted(names)), ()
+    folder = _real(os.path.dirname(os.path.realpath(path) if os.path.islink(path) else path))
+    own = {name: files for name in names if (files := own_module(folder, name)) is not None}
     return tuple(sorted(names - own.keys())), tuple(sorted(file for files in own.values() for file in files))
+
+
+@lru_cache(maxsize=1024)  # a thousand scripts lie in one folder
+def _real(folder: str) -> str:
+    return os.path.realpath(folder)
