@@ -5,6 +5,16 @@ import os
 import subprocess
 import sys
 import time
+from importlib.machinery import (
+    BYTECODE_SUFFIXES,
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    SourceFileLoader,
+    SourcelessFileLoader,
+)
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -14,6 +24,7 @@ from planner.config import Config
 from planner.load import load_environment
 from planner.reach import processes as reach_processes
 from planner.reach import services as reach_services
+from planner.reach.beside import own_module
 from planner.reach.command_line import how_started, what_starts
 from planner.reach.commands import activated
 from planner.reach.notes import Notes, Places, Prefixes
@@ -138,6 +149,28 @@ def test_what_lies_beside_a_script_is_its_own(tmp_path):
     tool = str(write(tmp_path / "tool", "import own, package, folder, rich, any, one\n"))
     assert imports_of(tool) == (("folder", "rich"), tuple(bound))
     assert imports_of(tool, beside=False) == (("any", "folder", "one", "own", "package", "rich"), ())
+
+
+def test_what_this_python_finds_beside_a_script_is_what_is_said_of_it(tmp_path):
+    """Every ending that a module may have, asked of the running python's own finder."""
+    own, *_ = (suffix for suffix in EXTENSION_SUFFIXES if ".cpython-" in suffix)
+    foreign = own.replace(f"-{sys.version_info[0]}{sys.version_info[1]}", "-36")
+    endings = [own, foreign, ".abi3.so", ".so", ".py", ".pyc", ".txt", "/__init__.py", "/other.py", ".pyd"]
+    for number, (one, two) in enumerate(combinations(["", *endings], 2)):
+        for ending in filter(None, (one, two)):
+            write(tmp_path / f"m{number}{ending}")
+    finder = FileFinder(
+        str(tmp_path),
+        (ExtensionFileLoader, EXTENSION_SUFFIXES),
+        (SourceFileLoader, SOURCE_SUFFIXES),
+        (SourcelessFileLoader, BYTECODE_SUFFIXES),
+    )
+    for number, pair in enumerate(combinations(["", *endings], 2)):
+        spec = finder.find_spec(f"m{number}")
+        found = spec is not None and spec.loader is not None  # a folder without a loader is none that is meant
+        files = own_module(str(tmp_path), f"m{number}")
+        said = files is not None and (not files or any(file.endswith(own) for file in files))
+        assert said is found, pair
 
 
 @pytest.mark.parametrize(
