@@ -185,21 +185,35 @@ def _path(edge: Edge) -> str:
 
 def _paths(findings: Iterable[Finding], edges: Mapping[str, Edge]) -> list[Block]:
     """The edges that many findings rest on, those to one provider in one line."""
-    alike: dict[tuple[str, str, str], list[Edge]] = {}
-    for finding in findings:
-        for edge in (edges[name] for name in finding.edge_ids if name in edges):
-            alike.setdefault((edge.provider, edge.kind, edge.status), []).append(edge)
+    named = {name for finding in findings for name in finding.edge_ids}
+    alike: dict[tuple[str, str, str], list[int]] = {}
+    ordered = tuple(edges.values())
+    for place, edge in enumerate(ordered):
+        if edge.id in named:
+            alike.setdefault((edge.provider, edge.kind, edge.status), []).append(place)
     items = []
-    for (provider, kind, status), same in alike.items():
+    for (provider, kind, status), places in alike.items():
+        same = [ordered[place] for place in places]
         needed = tuple(dict.fromkeys(edge.requirement for edge in same))
         more = f" or {len(needed) - _NAMED} others" if len(needed) > _NAMED else ""
-        which = f"{same[0].id} to {same[-1].id}" if len(same) > 1 else same[0].id
         verb = "need" if len(same) > 1 else "needs"
         items.append(
-            f"{plural(len(same), 'edge')}, {status} ({which}): {_subjects(same)} {verb} "
+            f"{plural(len(same), 'edge')}, {status} ({_ids(ordered, places)}): {_subjects(same)} {verb} "
             f"{' or '.join(needed[:_NAMED])}{more} of {provider} ({kind})"
         )
     return [Bullets(tuple(items), "Along these edges")] if items else []
+
+
+def _ids(edges: Sequence[Edge], places: Sequence[int]) -> str:
+    """The ids of the edges at these places, those that follow on one another as a span: `E1 to E6, E9`."""
+    spans: list[list[int]] = []
+    for place in places:
+        if spans and spans[-1][-1] + 1 == place:
+            spans[-1].append(place)
+        else:
+            spans.append([place])
+    ends = ((edges[span[0]].id, edges[span[-1]].id) for span in spans)
+    return ", ".join(first if first == last else f"{first} to {last}" for first, last in ends)
 
 
 def _subjects(some: Sequence[Edge]) -> str:
