@@ -64,10 +64,9 @@ class Measured:
 
 
 def paired(one: Command, other: Command, runs: int) -> tuple[Measured, Measured]:
-    """Both commands, each `runs` times in turn after one run that does not count."""
-    for command in (one, other):
-        run(command)
-    pairs = tuple((run(one), run(other)) for _ in range(runs))
+    """Both commands, each `runs` times in turn after one run that does not count and one for its memory."""
+    held, of_other = _held(one), _held(other)
+    pairs = tuple((run(one, held), run(other, of_other)) for _ in range(runs))
     return (
         Measured(one.name, tuple(left for left, _ in pairs), other.name, pairs),
         Measured(other.name, tuple(right for _, right in pairs)),
@@ -75,13 +74,19 @@ def paired(one: Command, other: Command, runs: int) -> tuple[Measured, Measured]
 
 
 def alone(command: Command, runs: int) -> Measured:
-    """One command, after one run that does not count."""
-    run(command)
-    return Measured(command.name, tuple(run(command) for _ in range(runs)))
+    """One command, after one run that does not count and one for its memory."""
+    held = _held(command)
+    return Measured(command.name, tuple(run(command, held) for _ in range(runs)))
 
 
-def run(command: Command) -> Run:
-    """One run. Raises `RuntimeError` with what it said where it gives no answer."""
+def _held(command: Command) -> float:
+    """The most megabytes that a command holds, once it has run. To look at that takes time, which a timed run keeps."""
+    run(command, 0.0)
+    return run(command).peak
+
+
+def run(command: Command, held: float | None = None) -> Run:
+    """One run; its memory is watched unless it is known. Raises `RuntimeError` with what it said for no answer."""
     command.before()
     start = time.perf_counter()
     process = subprocess.Popen(
@@ -89,16 +94,18 @@ def run(command: Command) -> Run:
     )
     peak = [0.0]
     watcher = threading.Thread(target=_watch, args=(process.pid, peak), daemon=True)
-    watcher.start()
+    if held is None:
+        watcher.start()
     said = process.stdout.read() if process.stdout else b""
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
-    watcher.join()
+    if held is None:
+        watcher.join()
     if process.returncode not in command.good:
         raise RuntimeError(f"{command.name} ended with {process.returncode}: {said[-2000:].decode(errors='replace')}")
     # What the kernel counts as the most includes what this process held when it started that one.
-    return Run(wall, usage.ru_utime + usage.ru_stime, peak[0] or usage.ru_maxrss / 1024)
+    return Run(wall, usage.ru_utime + usage.ru_stime, held or peak[0] or usage.ru_maxrss / 1024)
 
 
 def _watch(pid: int, peak: list[float]) -> None:

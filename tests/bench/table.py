@@ -28,7 +28,7 @@ records, and an installation of {environments} environments out of it. {peer}
 
 Each row is a whole process, from start to exit, where nothing else is said. A ratio is taken pair by pair, both sides run in
 turn, {runs} times after one that does not count; behind it stand the least and the most. Memory is the most that the process
-and all it started held at one time, pages of shared libraries counted once for each.
+and all it started held at one time, pages of shared libraries counted once for each, in a run that is not timed.
 """
 _PEER = "The peer is mamba {} asked for a dry run over an HTTP cache on loopback, since it keeps no cache of a `file://` channel."
 _CONDA = " Beside it stands conda {}, asked likewise."
