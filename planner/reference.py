@@ -61,9 +61,8 @@ class Reference(Struct, frozen=True):
     `interpreter` is the path below `prefix` of the python that it is run by, where it is known: of the script that is
     named, or of a virtual environment (empty: it has a copy). `modules` are the top-level modules that it imports as soon
     as it starts, but for those beside it where that python, `started` so, looks there first; `bound` are the files of these
-    that only one python can load. Of a virtual environment:
-    `python` is the X.Y it was made for, `made_by` the tool, and `modules` are the
-    names of its distributions. `broken` says that it does not work today: what it names is not there.
+    that only one python can load. Of a virtual environment: `python` is the X.Y it was made for, `made_by` the tool,
+    and `modules` are the names of its distributions. `broken` says that it does not work today: what it names is not there.
     """
 
     kind: ReferenceKind

@@ -231,6 +231,25 @@ def test_leaks_into_the_environment(prefix):
     assert audited(prefix).verdict.value == "review"
 
 
+def test_what_in_it_leads_into_another_environment_is_told_and_what_leads_to_its_own_is_not(prefix):
+    other = prefix / "envs/other"
+    write(other / "conda-meta/history")
+    write(other / "bin/tool", "x")
+    activation = prefix / "etc/conda/activate.d"
+    write(activation / "there.sh", f"{other}/bin/tool\n")
+    write(activation / "by-prefix.sh", "$CONDA_PREFIX/envs/other/bin/gone\n")
+    write(activation / "own.sh", f"{prefix}/bin/python3.11 -V\n")
+    found = audited(prefix)
+    assert told(found) == [
+        ("ENV005", "warn", "certain", f"file:{activation}/by-prefix.sh"),
+        ("ENV005", "warn", "certain", f"file:{activation}/there.sh"),
+    ]
+    gone, there = (item.message for item in found.findings)
+    assert gone.endswith(f"leads to {other}/bin/gone, which is not there")
+    assert there.endswith(f"leads to {other}/bin/tool, so that changes there reach it")
+    assert found.verdict.value == "review"
+
+
 def test_what_refers_to_it_is_listed_and_what_is_dead_is_a_warning(prefix):
     home = prefix.parent / "home"
     write(home / ".local/bin/tool", f"#!{prefix}/bin/python3.11\n")

@@ -11,7 +11,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from planner.reach.commands import read_commands
+from planner.reach.commands import may_tell, read_commands
 from planner.reach.settings import VARIABLES, own_variables, start_up_files, without_settings
 from planner.reference import Reference
 
@@ -30,7 +30,6 @@ _ASSIGNMENT = re.compile(
 _BY_ACTIVATION = frozenset({*VARIABLES, "PATH", "MANPATH", "CONDA_EXE", "CONDA_PYTHON_EXE", "CONDA_PREFIX"})
 # What `conda init` writes into start-up files: what becomes of conda itself is BASE001's to say.
 _OF_CONDA = re.compile(r"(?:^|/)(?:activate|conda|mamba)(?:\.\w+)?$|^(?:bin|condabin)$")
-_TELLING = ("activate", "run")  # without a prefix, an environment is named by such a command
 _STACKED = re.compile(r"^CONDA_STACKED_(\d+)$")
 
 
@@ -50,7 +49,7 @@ def activations(environments: Sequence[tuple[str, str]], prefixes: Prefixes, pla
 
 def _read(path: str, kind: ReferenceKind, holder: str | None, prefixes: Prefixes, notes: Notes) -> None:
     text = notes.text(path, _NOT_KNOWN)
-    if text is None or not (prefixes.may_stand_in(text) or any(word in text for word in _TELLING)):
+    if text is None or not may_tell(text, prefixes):
         return
     known = len(notes.references)
     lines = []

@@ -28,7 +28,14 @@ _ACTIVATE = re.compile(
 _RUN = re.compile(rf"{_TOOL}\s+run\s+(?:\S+\s+)*?(?:-n|--name|-p|--prefix)[\s=]+([^\s;&|]+)")
 _COMMAND_ENDS = re.compile(r"[;|&()<>`\n]")
 _WORDS = re.compile(r"[^\s\"']+")
+# A text without the path of an environment names one by such a word, or not at all.
+_TELLING = ("activate", "conda", "mamba", "CONDA_PREFIX")
 _MOST = 300  # ways in which one file names environments; a cron table has fewer
+
+
+def may_tell(text: str, prefixes: Prefixes) -> bool:
+    """Whether a text may name or activate an environment: a quick look, before it is read line by line."""
+    return prefixes.may_stand_in(text) or any(word in text for word in _TELLING)
 
 
 def read_commands(

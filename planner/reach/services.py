@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from planner.reach.commands import read_commands
+from planner.reach.commands import may_tell, read_commands
 from planner.reach.settings import VARIABLES, of_line
 from planner.reach.walk import walk
 
@@ -25,8 +25,6 @@ _SCRIPTS = frozenset(
     | {".service", ".sge", ".sh", ".slurm", ".sub", ".timer", ".toml", ".yaml", ".yml", ".zsh"}
 )
 _NOT_KNOWN = "what it starts is not known"
-# Without a prefix and one of these words, a text of a hundred that a system has is not taken apart line by line.
-_TELLING = ("activate", "conda", "mamba", *VARIABLES)
 _DEEP, _MOST = 64, 100_000
 _JOB = 256 * 1024  # bytes
 
@@ -79,11 +77,7 @@ def _is_small(entry: os.DirEntry[str]) -> bool:
 def _read(path: str, kind: ReferenceKind, prefixes: Prefixes, notes: Notes) -> None:
     """Every environment that a file names or activates, and of units and tables the variables that they set."""
     text = notes.text(path, _NOT_KNOWN)
-    if (
-        text is None
-        or "\0" in text[:1024]
-        or not (prefixes.may_stand_in(text) or any(map(text.__contains__, _TELLING)))
-    ):
+    if text is None or "\0" in text[:1024] or not (may_tell(text, prefixes) or any(name in text for name in VARIABLES)):
         return
     lines = list(enumerate(text.splitlines(), start=1))
     if kind != "job":

@@ -120,7 +120,8 @@ class Closure:
         """The request on what it can reach without the builds for other pythons; None where it leaves python a choice."""
         self._start_from(request.repodata)
         asked = prune.asked_of_python(request)
-        made = self._cut_before(request, asked) if asked.specs or asked.locked else None
+        key = self._key(request, asked)
+        made = self._cut_before(key, request.repodata) if key else None
         if made is not None:
             return replace(request, repodata=made)
         reached = self._reach(request)
@@ -135,7 +136,7 @@ class Closure:
         made = self._pruned[asked]
         if made is None:
             return None
-        self._keep(request, asked, made)
+        self._keep(key, made)
         return replace(request, repodata=made)
 
     def _start_from(self, repodata: tuple[Repodata, ...]) -> None:
@@ -220,29 +221,29 @@ class Closure:
 
     # ----------------------------------------------------------------------------------------------------------------
 
-    def _cut_before(self, request: SolveRequest, asked: AskedOfPython) -> tuple[Repodata, ...] | None:
+    def _key(self, request: SolveRequest, asked: AskedOfPython) -> str:
+        """What a question's cut is kept under; empty where none is kept, or the question says nothing of python."""
+        kept = not self._whole and self._kept is not NO_CACHE and (asked.specs or asked.locked)
+        return _question(request, asked) if kept else ""
+
+    def _cut_before(self, key: str, repodata: tuple[Repodata, ...]) -> tuple[Repodata, ...] | None:
         """What was cut out for the same question earlier; None where it was not, or not all of that is there."""
-        if self._whole or self._kept is NO_CACHE:
-            return None
-        key = _question(request, asked)
         if key not in self._again:
             version = made_by(*_MAKERS)
-            documents = [self._kept.get(_KIND, version, f"{key} {number}") for number in range(len(request.repodata))]
+            documents = [self._kept.get(_KIND, version, f"{key} {number}") for number in range(len(repodata))]
             found = [document for document in documents if document is not None]
             if len(found) < len(documents):
                 return None
-            self._again[key] = self._placed(request.repodata, [[document] for document in found])
+            self._again[key] = self._placed(repodata, [[document] for document in found])
         return self._again[key]
 
-    def _keep(self, request: SolveRequest, asked: AskedOfPython, made: tuple[Repodata, ...]) -> None:
-        if self._kept is NO_CACHE or sum(os.path.getsize(item.path) for item in made) < _WORTH_KEEPING:
+    def _keep(self, key: str, made: tuple[Repodata, ...]) -> None:
+        if not key or sum(os.path.getsize(item.path) for item in made) < _WORTH_KEEPING:
             return
-        key, version = _question(request, asked), made_by(*_MAKERS)
-        if key not in self._again:
-            self._again[key] = made
-            for number, item in enumerate(made):
-                with open(item.path, "rb") as file:
-                    self._kept.put(_KIND, version, f"{key} {number}", file.read())
+        self._again[key] = made
+        for number, item in enumerate(made):
+            with open(item.path, "rb") as file:
+                self._kept.put(_KIND, made_by(*_MAKERS), f"{key} {number}", file.read())
 
     def _links(self, repodata: tuple[Repodata, ...]) -> tuple[Repodata, ...]:
         if self._linked is None:

@@ -47,11 +47,11 @@ class Unpruned(Closure):
         del request
 
 
-WAYS: dict[str, Callable[[], Closure]] = {
-    "cached": Closure,
-    "pruned": Closure,
-    "closure": Unpruned,
-    "whole": lambda: Closure(whole=True),
+WAYS: dict[str, Callable[[Cache], Closure]] = {
+    "cached": lambda kept: Closure(kept=kept),
+    "pruned": lambda _: Closure(),
+    "closure": lambda _: Unpruned(),
+    "whole": lambda _: Closure(whole=True),
 }
 
 
@@ -76,10 +76,8 @@ def answers(
         present = request(load.load_environment(name, prefix, kept=kept), _opened(world, kept))
         for way in some:
             if way in asked:
-                if way == "cached":
-                    Closure(kept=kept).prune(present)  # whoever asks again finds what was cut out
-                closure = Closure(kept=kept) if way == "cached" else WAYS[way]()
-                solver = _solver(engine, python, closure)
+                WAYS[way](kept).prune(present)  # whoever asks again with a cache finds what was cut out
+                solver = _solver(engine, python, WAYS[way](kept))
                 start = time.perf_counter()
                 found[way] = solver.solve(present)
                 seconds[way] = time.perf_counter() - start
