@@ -113,6 +113,15 @@ class Series(Fact, frozen=True):
     below: str | None = None
 
 
+class OpenmpCall(Fact, frozen=True):
+    """A function of the OpenMP runtimes libiomp5 and libomp whose call registers the runtime in its process.
+
+    Where the other one is registered, the call ends the process.
+    """
+
+    function: str
+
+
 class Name(Fact, frozen=True):
     """A conda package and the distribution (normalised name) that it brings."""
 
@@ -134,6 +143,7 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     ended: tuple[ChannelEnd, ...] = ()
     names: tuple[Name, ...] = ()
     series: tuple[Series, ...] = ()
+    openmp: tuple[OpenmpCall, ...] = ()
     sources: dict[str, str] = {}
 
     def tables(self) -> tuple[tuple[str, tuple[Fact, ...]], ...]:

@@ -305,7 +305,7 @@ def _leaks_in(
     found = [*links, *(f"{_what(item)} leads to {item.prefix}" for item in own)]
     for setting in notes.settings:
         everywhere = setting.applies_to is None and setting.scope in {"shell", "process"}
-        if (setting.applies_to == prefix or everywhere) and setting.prefix != prefix:
+        if setting.leads and (setting.applies_to == prefix or everywhere) and setting.prefix != prefix:
             found.append(f"{setting.variable}: {setting.entry} ({_short(setting)})")
     leaks: dict[str | None, tuple[str, ...]] = {None: tuple(dict.fromkeys(found))}
     if not environ.get("PYTHONNOUSERSITE"):

@@ -31,7 +31,7 @@ ReferenceKind: TypeAlias = Literal[
     "variable",
     "virtualenv",
 ]
-Variable: TypeAlias = Literal["LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME", "PYTHONPATH"]
+Variable: TypeAlias = Literal["KMP_DUPLICATE_LIB_OK", "LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME", "PYTHONPATH"]
 Scope: TypeAlias = Literal["environment", "kernel", "process", "service", "shell"]
 
 
@@ -61,7 +61,7 @@ class Reference(Struct, frozen=True):
     `interpreter` is the path below `prefix` of the python that it is run by, where it is known: of the script that is
     named, or of a virtual environment (empty: it has a copy). `modules` are the top-level modules that it imports as soon
     as it starts, but for those beside it where that python, `started` so, looks there first; `bound` are the files of these
-    that only one python can load. Of a virtual environment: `python` is the X.Y it was made for, `made_by` the tool,
+    that only one python can load. `script` is the file that the python runs, where it is one. Of a virtual environment: `python` is the X.Y it was made for, `made_by` the tool,
     and `modules` are the names of its distributions. `broken` says that it does not work today: what it names is not there.
     """
 
@@ -76,6 +76,7 @@ class Reference(Struct, frozen=True):
     modules: tuple[str, ...] = ()
     started: Started = PLAINLY
     bound: tuple[str, ...] = ()
+    script: str = ""
     python: str | None = None
     made_by: str = ""
     broken: bool = False
@@ -87,7 +88,7 @@ class Reference(Struct, frozen=True):
 
 
 class Setting(Struct, frozen=True):
-    """One entry of a variable that decides what is loaded, and where it is set.
+    """One entry of a variable that decides what is loaded, or how that gets on, and where it is set.
 
     `prefix` and `path` say which path of which environment the entry is, None and the entry itself where it is in none.
     `applies_to` is the prefix of the environment that it holds for, None where it holds for any that starts from there.
@@ -107,6 +108,11 @@ class Setting(Struct, frozen=True):
     libraries: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     bound: tuple[str, ...] = ()
+
+    @property
+    def leads(self) -> bool:
+        """Whether the entry is a path, from which something is taken."""
+        return self.variable != "KMP_DUPLICATE_LIB_OK"
 
     @property
     def where(self) -> str:

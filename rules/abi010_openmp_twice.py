@@ -15,13 +15,17 @@ How it decides:
     nothing needs does not count, and copies of one kind count once.
 
     Of scripts and the like that run in the environment, the modules are followed that they import at once. Where these
-    bring both libiomp5 and libomp into the process, which abort beside each other, that script is a block, unverified.
+    bring both libiomp5 and libomp into the process, which abort beside each other, that script is a block. It is
+    unverified unless the script surely calls both: by what it calls under no condition, by where such a name leads to in
+    the sources of the modules, and by the instructions of the compiled function there, on every way through which one
+    of the runtime's functions of `rules/data/openmp.toml` is called. What the loader and the import itself run counts.
 
 Evidence and limits:
     Whether both come into any other process depends on what is imported together. A script aborts at the first call into
-    the second of the two, seen with Intel's libiomp5 of 2024.0.0 and LLVM's libomp of 14: both load beside each other.
-    Whether and when a script calls both is not known; KMP_DUPLICATE_LIB_OK, which hides it, is not looked for. What was
-    so before is reported as pre-existing.
+    the second of the two, seen with Intel's libiomp5 of 2024.0.0 and LLVM's libomp of 14 and of pyomp 0.6.0: both load
+    beside each other. KMP_DUPLICATE_LIB_OK hides it: where that is set or named in a source that takes part, nothing is
+    certain. Instructions are followed on 64-bit x86, in functions that the module's own table of methods names; what
+    Cython and pybind11 make is not told there. What was so before is reported as pre-existing.
 
 Example:
     A scikit-learn with libgomp beside an mkl with libiomp5.
@@ -45,12 +49,16 @@ from planner.rule import Rule, finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from planner.abi.binaries import Binaries
+    from planner.facts import Facts
+    from planner.imports.running import Run
     from planner.model.plan import Finding
     from planner.reference import Reference
     from planner.rule import RuleContext
 
 _RUNTIME = re.compile(r"^lib(gomp|iomp5|omp)(?:[-.][^/]*)?\.so(?:\.[0-9.]+)?$")
 _AT_ODDS = frozenset({"iomp5", "omp"})
+_ALLOWS = "KMP_DUPLICATE_LIB_OK"
 _NAMES = {"gomp": "GNU's libgomp", "iomp5": "Intel's libiomp5", "omp": "LLVM's libomp"}
 
 
@@ -87,39 +95,62 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
 
 def _in_one_process(ctx: RuleContext, reference: Reference) -> Iterator[Finding]:
     """The script, kernel or unit that imports modules of both runtimes that abort beside each other."""
-    after = _loaded(ctx, reference, after=True)
+    after, calls = _loaded(ctx, reference, after=True)
     if not after.keys() >= _AT_ODDS:
         return
+    before, _ = _loaded(ctx, reference, after=False)
+    sure = calls.keys() >= _AT_ODDS
     evidence = [evidence_of(reference)]
-    evidence += [
-        Evidence("file", path, f"{_NAMES[kind]}, needed by {user}")
-        for kind in sorted(_AT_ODDS)
-        for path, user in after[kind][:1]
-    ]
+    for kind in sorted(_AT_ODDS):
+        evidence += [calls[kind]] if sure else []
+        evidence += [Evidence("file", path, f"{_NAMES[kind]}, needed by {user}") for path, user in after[kind][:1]]
+    then = "surely calls both" if sure else "may call both"
     yield finding(
         ctx,
         "ABI010",
         Severity.BLOCK,
         f"file:{reference.source}",
         f"{reference.source} imports {', '.join(reference.modules)}, which bring LLVM's libomp and Intel's libiomp5 into "
-        'one process: the first call into the second one aborts it ("OMP: Error #15")',
+        f'one process, and {then}: the first call into the second one aborts it ("OMP: Error #15")',
         "choose builds that share one runtime (_openmp_mutex=*=*_llvm or *_gnu)",
         predicts="run",
-        certain=False,
+        certain=sure,
         evidence=evidence,
-        pre_existing=_loaded(ctx, reference, after=False).keys() >= _AT_ODDS,
+        pre_existing=before.keys() >= _AT_ODDS,
     )
 
 
-def _loaded(ctx: RuleContext, reference: Reference, *, after: bool) -> dict[str, list[tuple[str, str]]]:
-    """The runtimes that come with what a script imports at once."""
+def _loaded(
+    ctx: RuleContext, reference: Reference, *, after: bool
+) -> tuple[dict[str, list[tuple[str, str]]], dict[str, Evidence]]:
+    """The runtimes that come with what a script imports at once, and for those that it surely calls, by what."""
     if ctx.imports is None or ctx.binaries is None:
-        return {}
+        return {}, {}
     used: dict[str, tuple[str, str]] = {}
-    for module in ctx.imports.loaded(reference.modules, after=after):
+    run = ctx.imports.run(reference, after=after)
+    for module in run.objects:
         for path in ctx.binaries.pulled_in(module, after=after):
             used.setdefault(path, ("", module))
-    return _runtimes(used)
+    found = _runtimes(used)
+    allowed = any(setting.variable == _ALLOWS for setting in ctx.surroundings.settings)
+    if not after or not found.keys() >= _AT_ODDS or allowed or ctx.imports.name(_ALLOWS, run):
+        return found, {}
+    return found, dict(_called(ctx.binaries, run, found, ctx.facts))
+
+
+def _called(
+    binaries: Binaries, run: Run, found: dict[str, list[tuple[str, str]]], facts: Facts
+) -> Iterator[tuple[str, Evidence]]:
+    """The first sure call into each kind of runtime."""
+    names = frozenset(row.function for row in facts.openmp)
+    for kind in sorted(_AT_ODDS):
+        for module, methods in run.objects.items():
+            calls = (binaries.surely_called(module, methods, path, names, after=True) for path, _ in found[kind])
+            call = next((call for call in calls if call is not None), None)
+            if call is not None:
+                by = f"its function {call.method}" if call.method else "its import"
+                yield kind, Evidence("file", module, f"{by} calls {call.function} of {_NAMES[kind]}")
+                break
 
 
 def _runtimes(used: dict[str, tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:

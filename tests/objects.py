@@ -19,7 +19,10 @@ GCC = shutil.which("gcc")
 
 
 class ObjectTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One object. Symbols are `name` or `name@VERSION`; `numpy` is what numpy's headers leave in a module."""
+    """One object. Symbols are `name` or `name@VERSION`; `numpy` is what numpy's headers leave in a module.
+
+    `methods` are the functions of a module that python can call, each with the symbols that it calls.
+    """
 
     needs: dict[str, tuple[str, ...]] = {}
     gives: tuple[str, ...] = ()
@@ -27,6 +30,7 @@ class ObjectTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     rpath: str | None = None
     runpath: str | None = None
     numpy: Literal["1", "2.0", "2.1"] | None = None
+    methods: dict[str, tuple[str, ...]] = {}
     link: str | None = None
 
 
@@ -55,12 +59,29 @@ def _built(encoded: bytes, kind: str, name: str) -> bytes:
             f'__attribute__((used)) static const char mark{number}[] = "{text}";\n'
             for number, text in enumerate(_numpy_marks(table.numpy))
         )
+        if table.methods:
+            marks += _module(name.partition(".")[0], table.methods)
         soname = table.soname or (name if kind == "library" else None)
         flags = [f"-Wl,-soname,{soname}"] if soname else []
         flags += ["-Wl,--disable-new-dtags", f"-Wl,-rpath,{table.rpath}"] if table.rpath else []
         flags += ["-Wl,--enable-new-dtags", f"-Wl,-rpath,{table.runpath}"] if table.runpath else []
         flags += ["-pie", "-Wl,-e,main"] if kind == "program" else ["-shared"]
         return _compiled(folder, f"own-{name}", table.gives, calls + marks, [*flags, *stubs]).read_bytes()
+
+
+def _module(name: str, methods: dict[str, tuple[str, ...]]) -> str:
+    """The tables of a python module, laid out as its headers have them, which need not be at hand."""
+    functions = "".join(
+        f"static void *m_{method}(void) {{ return (void *)(long)({' + '.join(f'{symbol}()' for symbol in symbols)}); }}\n"
+        for method, symbols in methods.items()
+    )
+    entries = "".join(f'{{"{method}", m_{method}, 4, 0}}, ' for method in methods)
+    return f"""{functions}
+static struct {{ const char *name; void *(*function)(void); int flags; const char *doc; }} methods[] = {{ {entries}{{0}} }};
+static struct {{ long head[5]; const char *name, *doc; long size; void *methods, *rest[4]; }}
+    module = {{ {{1}}, "{name}", 0, -1, methods, {{0}} }};
+void *PyInit_{name}(void) {{ return &module; }}
+"""
 
 
 def _library(folder: Path, soname: str, symbols: tuple[str, ...]) -> str:

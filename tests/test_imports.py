@@ -5,8 +5,9 @@ import textwrap
 import pytest
 
 from planner.imports.chains import Sources, failing
+from planner.imports.conditions import Setting
 from planner.imports.modules import Module, Modules, both
-from planner.imports.source import Setting, read
+from planner.imports.source import read
 from planner.model.installed import DirectUrl, Environment, PackageRecord, PipDist, RecordFiles
 from planner.model.plan import PackageChange
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from planner.abi.archives import Contents
+    from planner.abi.calls import Called
     from planner.abi.comparison import Break, Gap, Link
     from planner.abi.extensions import NumpyUse
     from planner.model.installed import Environment, PackageRecord, PipDist, RecordFiles
@@ -258,6 +259,20 @@ class Binaries:
         loader = self.comparison.after if after else self.comparison.before
         process = loader.module(path)
         return tuple(loaded.entry.path for loaded in process.objects[process.root :])
+
+    def surely_called(
+        self, path: str, methods: tuple[str, ...], library: str, names: frozenset[str], *, after: bool
+    ) -> Called | None:
+        """The first call of one of `names` in the library at a path that is sure, None where none is.
+
+        It is made as python imports the extension module at `path`, or calls one of its functions `methods`.
+        """
+        from planner.abi.calls import surely_called
+
+        if not self.readable:
+            return None
+        loader = self.comparison.after if after else self.comparison.before
+        return surely_called(loader.module(path), methods, library, names)
 
     def used_libraries(self, *, after: bool) -> dict[str, tuple[str, str]]:
         """The files that modules of python pull in, symlinks followed: path to (its owner, one object that needs it)."""

@@ -191,6 +191,12 @@ class Image:
                 return address - start + offset
         raise BadElfError(f"the address {address:#x} is in none of its segments")
 
+    def mapped(self, address: int, size: int) -> bytes:
+        """What is mapped at an address, at most `size` bytes: fewer where the segment ends before. Raises `BadElfError`."""
+        offset = self.offset(address)
+        ends = next(start + length for start, _, length in self._loads if start <= address < start + length)
+        return self.read(offset, min(size, ends - address))
+
     def strings(self, offsets: Iterable[int]) -> dict[int, str]:
         """The strings at these offsets of the dynamic string table. What is not UTF-8 is written as escapes."""
         wanted = set(offsets)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _DT_HASH, _DT_SYMTAB, _DT_GNU_HASH, _DT_VERSYM = 4, 6, 0x6FFFFEF5, 0x6FFFFFF0
 _STB_GLOBAL, _STB_WEAK, _STB_GNU_UNIQUE = 1, 2, 10
+_STT_FUNC = 2
 _VISIBLE = frozenset({0, 3})  # default and protected: others bind within their object
 _SYMBOL_LIMIT = 4_000_000
 _CHUNK = 8192  # symbols read in one go
@@ -52,6 +53,24 @@ def undefined_symbols(path: str) -> tuple[Symbol, ...] | ElfFault | None:
 def definitions(path: str, names: Iterable[str]) -> dict[str, tuple[Definition, ...]] | ElfFault | None:
     """Those of `names` that the object at `path` defines for others; None where it is no such object."""
     return asked(path, lambda image: _defined(image, names))
+
+
+def address_of(image: Image, name: str) -> int | None:
+    """Where the function is that an object gives others under a name, by default; None where it has none. Raises `BadElfError`."""
+    find = _gnu_finder(image) or _sysv_finder(image)
+    table = image.values.get(_DT_SYMTAB)
+    if find is None or table is None:
+        return None
+    base, symbol, address = image.offset(table), image.layout.symbol, image.layout.address
+    for index in find(name.encode("utf-8", "surrogateescape")):
+        entry = image.read(base + index * symbol.size, symbol.size)
+        offset, info, other, section = symbol.unpack(entry)
+        (version,) = _version_indices(image, index, 1)
+        usable = section and other & 3 in _VISIBLE and info & 15 == _STT_FUNC and not version & _HIDDEN
+        if usable and image.strings([offset])[offset] == name:
+            (value,) = address.unpack_from(entry, symbol.size - 2 * address.size)
+            return int(value)
+    return None
 
 
 def gives(found: Iterable[Definition], wanted: Symbol) -> bool:

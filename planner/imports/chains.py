@@ -20,8 +20,8 @@ from planner.imports.source import Import, Source, read
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
 
+    from planner.imports.conditions import Setting
     from planner.imports.modules import Module, Modules
-    from planner.imports.source import Setting
 
 _LIMIT = 8 * 1024 * 1024  # bytes; a source of this size is made by a program
 _IMPORTED = re.compile(rb"^([ \t]*)(?:from|import)[ \t]+([^\n#(]*(?:\([^)]*)?)", re.MULTILINE)

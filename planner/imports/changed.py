@@ -12,24 +12,25 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from planner.imports.chains import Sources, ancestry, failing, wanted_by
+from planner.imports.chains import Sources, ancestry, failing
+from planner.imports.conditions import Setting
 from planner.imports.modules import Both, both
-from planner.imports.source import Setting
+from planner.imports.running import run
 from planner.versions import minor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from planner.abi.binaries import Binaries
     from planner.imports.chains import Reason
     from planner.imports.modules import Module
+    from planner.imports.running import Run
     from planner.model.installed import Environment, PackageRecord, PipDist, RecordFiles
     from planner.model.plan import PackageChange
-    from planner.reference import Surroundings
+    from planner.reference import Reference, Surroundings
 
 _PLATFORMS = {"win": "win32", "osx": "darwin"}
 _FOR_ITSELF = frozenset({"__main__", "_vendor", "conftest", "setup", "test", "tests"})
-_MOST_LOADED = 3000  # modules that one script is followed through
 
 
 class Lost(Struct, frozen=True):
@@ -143,29 +144,15 @@ class Imports:
         others = {name for name in words if name in there and there[name].owner not in {module.owner, "conda:python"}}
         return bool(others) or any(word in sources.content(module) for word in (b"ctypes", b"dlopen", b"CDLL"))
 
-    def loaded(self, names: Iterable[str], *, after: bool) -> tuple[str, ...]:
-        """The objects, by path, that python surely loads when it imports these modules, before or after the change."""
+    def run(self, reference: Reference, *, after: bool) -> Run:
+        """What python surely runs of compiled modules when it is started as a reference says, before or after."""
         there = self._both.after if after else self._both.before
-        sources = self._sources(after)
-        queue = [one for name in names for one in ancestry(name)]
-        seen: set[str] = set(queue)
-        objects = []
-        for name in queue:
-            module = there.by_name.get(name)
-            if module is None:
-                continue
-            if module.compiled:
-                objects.append(module.path)
-                continue
-            source = sources.source(module)
-            for item in source.imports if source is not None else ():
-                for wanted in wanted_by(module, item, there, sources):
-                    fresh = [one for one in ancestry(wanted) if one not in seen]
-                    seen.update(fresh)
-                    queue.extend(fresh)
-            if len(queue) > _MOST_LOADED:
-                break
-        return tuple(objects)
+        return run(reference.modules, reference.script, there, self._sources(after), self._setting(after))
+
+    def name(self, word: str, run: Run) -> bool:
+        """Whether one of the sources that have a say in a run names a word, in whatever way."""
+        sources = self._sources(1)
+        return any(word.encode() in sources.content(module) for module in run.sources)
 
     # ----------------------------------------------------------------------------------------------------------------
 
@@ -270,10 +257,13 @@ class Imports:
         return not self._both.unlisted and root.partition(".")[0] not in self._both.after.tops
 
     def _sources(self, after: int) -> Sources:
+        return Sources(self._environment.prefix, self._setting(after))
+
+    def _setting(self, after: int) -> Setting:
         version = self._pythons[after] or self._pythons[0] or "3"
         numbers = [int(part) for part in minor(version).split(".") if part.isdigit()]
         platform = _PLATFORMS.get(self._environment.subdir.partition("-")[0], "linux")
-        return Sources(self._environment.prefix, Setting((numbers[0], numbers[1] if len(numbers) > 1 else 0), platform))
+        return Setting((numbers[0], numbers[1] if len(numbers) > 1 else 0), platform)
 
     def _user_site(self, python: str | None) -> frozenset[str]:
         site = None

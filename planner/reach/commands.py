@@ -78,6 +78,7 @@ def read_commands(
                     modules=program.modules,
                     started=program.started,
                     bound=program.bound,
+                    script=program.script,
                     broken=not os.path.lexists(os.path.join(prefix, below)),
                 )
             )

@@ -91,6 +91,7 @@ def _kernel(path: str, holder: str | None, prefixes: Prefixes, notes: Notes) -> 
             modules=program.modules,
             started=started,
             bound=program.bound,
+            script=program.script,
             broken=not os.path.exists(os.path.join(prefix, below)),
         )
     )

@@ -60,6 +60,7 @@ def own_scripts(
                 modules=program.modules,
                 started=program.started,
                 bound=program.bound,
+                script=program.script,
                 broken=not os.path.exists(os.path.join(target.prefix, located[1])),
             )
         )

@@ -78,6 +78,7 @@ def _link(path: str, holder: str | None, prefixes: Prefixes) -> Reference | None
         modules=program.modules,
         started=program.started,
         bound=program.bound,
+        script=program.script,
         broken=not os.path.exists(path),
     )
 
@@ -121,6 +122,7 @@ def _shebang(path: str, holder: str | None, prefixes: Prefixes) -> Reference | N
         modules=program.modules,
         started=program.started,
         bound=program.bound,
+        script=program.script,
         broken=not os.path.exists(interpreter),
     )
 
@@ -162,13 +164,15 @@ def options_of(text: str) -> list[str]:
 class Program(Struct, frozen=True):
     """What a python runs: the python below the environment that is named, what it imports at once, how it is started.
 
-    `bound` are the files of modules beside it that it imports, too, and that only one python can load.
+    `bound` are the files of modules beside it that it imports, too, and that only one python can load. `script` is the file
+    that it runs, where that is a source with imports.
     """
 
     interpreter: str = ""
     modules: tuple[str, ...] = ()
     started: Started = PLAINLY
     bound: tuple[str, ...] = ()
+    script: str = ""
 
 
 def named_program(prefix: str, below: str, prefixes: Prefixes) -> Program:
@@ -197,7 +201,7 @@ def command(interpreter: str, words: Sequence[str]) -> Program:
 
 def _of_script(path: str, interpreter: str, started: Started) -> Program:
     modules, bound = imports_of(path, beside=started.beside)
-    return Program(interpreter, modules if started.site else (), started, bound)
+    return Program(interpreter, modules if started.site else (), started, bound, path if modules else "")
 
 
 def imports_of(path: str, *, beside: bool = True) -> tuple[tuple[str, ...], tuple[str, ...]]:

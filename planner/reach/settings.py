@@ -1,4 +1,6 @@
-"""Variables that decide what is loaded: PYTHONPATH, PYTHONHOME, LD_LIBRARY_PATH and LD_PRELOAD, wherever they are set.
+"""Variables that decide what is loaded, or whether it goes on beside its like, wherever they are set.
+
+PYTHONPATH, PYTHONHOME, LD_LIBRARY_PATH and LD_PRELOAD lead to paths; KMP_DUPLICATE_LIB_OK lets two OpenMP runtimes be.
 
 Set by an environment's activation (scripts, `conda-meta/state`, `env_vars.d`), by the start-up files of a shell, or in
 the environment that the planner itself was started from. Scripts are read line by line and not run: a value that is only
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 
 VARIABLES: tuple[Variable, ...] = get_args(Variable)
 _SET = re.compile(
-    r"(?:^|[;&\s\"']|\bEnvironment=)(?:export\s+|setenv\s+|set\s+-?[gxU]*\s*|\$env:)?(LD_LIBRARY_PATH|LD_PRELOAD|PYTHONHOME|PYTHONPATH)"
+    r"(?:^|[;&\s\"']|\bEnvironment=)(?:export\s+|setenv\s+|set\s+-?[gxU]*\s*|\$env:)?"
+    r"(KMP_DUPLICATE_LIB_OK|LD_LIBRARY_PATH|LD_PRELOAD|PYTHONHOME|PYTHONPATH)"
     r"(?:\s*=\s*|\s+)(\"[^\"]*\"|'[^']*'|[^\s;&]*)"
 )
 _START_UP = (
@@ -125,9 +128,13 @@ def without_settings(line: str) -> str:
 def of_variable(
     name: str, value: str, source: str, number: int, scope: Scope, prefixes: Prefixes, applies_to: str | None
 ) -> Iterator[Setting]:
-    """Each entry of a value that is an absolute path, for the variables that count."""
+    """Each entry of a value that is an absolute path, for the variables that count; of one that is no path, the value."""
     variable = next((known for known in VARIABLES if known == name), None)
     if variable is None:
+        return
+    if variable == "KMP_DUPLICATE_LIB_OK":
+        if value:
+            yield Setting(variable, value, source, f"{name}={value}", scope, line=number, applies_to=applies_to)
         return
     for entry in re.split(r"[:\s]+" if variable == "LD_PRELOAD" else r":", value):
         path = prefixes.expanded(entry.strip("\"'"))
