@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _DT_INIT, _DT_INIT_ARRAY, _DT_INIT_ARRAYSZ = 12, 25, 27
 _UNCONDITIONAL = frozenset({x86.X86_INS_JMP, x86.X86_INS_LJMP})
 _ENDS = frozenset({x86.X86_INS_HLT, x86.X86_INS_INT3, x86.X86_INS_UD2})
+_SMASHED = "__stack_chk_fail"
 _WINDOW = 256  # bytes decoded in one go
 _LONGEST = 15  # bytes of one instruction
 _LIMIT = 4000  # instructions of one function; what is longer is not followed to its end
@@ -64,8 +65,8 @@ class Code:
         found: list[int | str] = [value(_DT_INIT, 0)] if value(_DT_INIT) else []
         first = value(_DT_INIT_ARRAY)
         if first is not None:
-            places = range(first, first + value(_DT_INIT_ARRAYSZ, 0), 8)
-            found += [self._filled[at] for at in places if at in self._filled]
+            end = first + value(_DT_INIT_ARRAYSZ, 0)
+            found += [target for at, target in sorted(self._filled.items()) if first <= at < end]
         return tuple(found)
 
     def method(self, module: str, name: str) -> int | str | None:
@@ -94,6 +95,8 @@ class Code:
                 target = self._target(instruction)
                 if len(seen) > _LIMIT or instruction.group(CS_GRP_RET) or instruction.id in _ENDS:
                     return False
+                if target == _SMASHED:
+                    break  # a way that no program takes which has run to its end
                 if target is not None and self._leaves(instruction, target) and wanted(target):
                     reached = True
                     break

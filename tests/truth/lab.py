@@ -127,7 +127,7 @@ def _shares(
 
 
 def _possible(installation: Installation, materials: Materials) -> bool:
-    return installation.pythons <= set(materials.pythons) and materials.has_compiler
+    return installation.pythons <= set(materials.pythons) and materials.has_libraries
 
 
 def _work(share: _Share, materials: Materials, cache: Path) -> _Part:

@@ -1,7 +1,8 @@
 """Small C libraries of the lab's own, and what is linked against them: packages, programs and Python extensions.
 
-Real libraries of this kind (CUDA, libstdc++, OpenMP) are too large to build; these have their SONAMEs, version nodes
-and habits, and the real linker and loader treat them alike. Sources lie in `clibs/`.
+Real libraries of this kind (CUDA, libstdc++) are too large to build; these have their SONAMEs, version nodes and habits,
+and the real linker and loader treat them alike. Sources lie in `clibs/`. The OpenMP runtimes are the real ones, out of
+wheels.
 """
 
 from __future__ import annotations
@@ -9,18 +10,21 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tarfile
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tests.truth.catalogue import Release
 from tests.truth.channel import Package
 from tests.truth.wheels import bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tests.truth.cpython import Interpreter
     from tests.truth.installations import Source
+    from tests.truth.wheels import Wheel
 
 SOURCES = Path(__file__).parent / "clibs"
 RunPath = Literal["rpath", "runpath", "none"]
@@ -37,7 +41,6 @@ class Library:
     source: str
     script: str | None = None
     number: int = 0
-    runtime: str = ""
     extra: tuple[tuple[str, str], ...] = ()  # further libraries in the same package: SONAME and source
     build: str = "h1_0"
     depends: tuple[str, ...] = ()
@@ -58,6 +61,17 @@ class Consumer:
     run_path: RunPath = "rpath"
     program: bool = False
     build: str = "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A real library that a wheel holds: the end of its path there."""
+
+    name: str
+    version: str
+    link_name: str
+    release: Release
+    member: str
 
 
 LIBRARIES = (
@@ -92,8 +106,13 @@ LIBRARIES = (
     # Two builds of one release: the small one lacks a function.
     Library("labvariant", "1.0.0", "labvariant", "liblabvariant.so.1", "moves.c", number=1, build="full_0"),
     Library("labvariant", "1.0.0", "labvariant", "liblabvariant.so.1", "moves.c", number=2, build="lite_0"),
-    Library("labiomp", "2024.0.0", "iomp5", "libiomp5.so", "openmp.c", runtime="libiomp5.so"),
-    Library("labomp", "18.1.0", "omp", "libomp.so", "openmp.c", runtime="libomp.so"),
+)
+RUNTIMES = (
+    # Wheels hold them for all pythons alike. LLVM's version is the one that pyomp's build of it names.
+    Runtime(
+        "intel-openmp", "2024.0.3", "iomp5", Release("intel-openmp", "2024.0.3", ("3.11",)), "data/lib/libiomp5.so"
+    ),
+    Runtime("llvm-openmp", "22.1.8", "omp", Release("pyomp", "0.6.0", ("3.11",)), "openmp/lib/libomp.so"),
 )
 CONSUMERS = (
     # Their records say less than they need: what breaks is theirs.
@@ -116,9 +135,9 @@ CONSUMERS = (
     Consumer("labsafe", "1.0", ("labzip", "1.5.0"), "labzip_open", ("labzip >=1.5,<2.0a0",), build="0"),
     Consumer("labsafe", "1.1", ("labzip", "2.0.0"), "labzip_open", ("labzip >=2.0,<3.0a0",), build="0"),
     Consumer("libmambapy", "1.5.8", ("labzip", "1.5.0"), "labzip_open", ("labzip >=1.5",)),
-    Consumer("labgemm", "0.9", ("labiomp", "2024.0.0"), "lab_omp_threads", ("labiomp",)),
-    Consumer("labgemm", "1.0", ("labomp", "18.1.0"), "lab_omp_threads", ("labomp",)),
-    Consumer("labsolve", "1.0", ("labiomp", "2024.0.0"), "lab_omp_threads", ("labiomp",)),
+    Consumer("labgemm", "0.9", ("intel-openmp", "2024.0.3"), "omp_get_max_threads", ("intel-openmp",)),
+    Consumer("labgemm", "1.0", ("llvm-openmp", "22.1.8"), "omp_get_max_threads", ("llvm-openmp",)),
+    Consumer("labsolve", "1.0", ("intel-openmp", "2024.0.3"), "omp_get_max_threads", ("intel-openmp",)),
 )
 
 
@@ -127,9 +146,14 @@ def compiler() -> str | None:
     return shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 
 
-def packages(interpreters: dict[str, Interpreter], work: Path) -> Iterator[Package]:
-    """Compile everything below `work`."""
+def packages(interpreters: dict[str, Interpreter], runtimes: Iterable[Wheel], work: Path) -> Iterator[Package]:
+    """Compile everything below `work`; `runtimes` are the wheels of `RUNTIMES`."""
     built = {}
+    for wheel in runtimes:
+        runtime = next(one for one in RUNTIMES if one.release == wheel.release)
+        folder = built[runtime.name, runtime.version] = work / f"{runtime.name}-{runtime.version}"
+        _take_out(runtime.member, wheel.path, folder / "lib")
+        yield Package(runtime.name, runtime.version, "h1_0", (), folder=folder)
     for library in LIBRARIES:
         folder = work / f"{library.name}-{library.version}-{library.build}"
         _build_library(library, folder)
@@ -142,7 +166,7 @@ def packages(interpreters: dict[str, Interpreter], work: Path) -> Iterator[Packa
             build_number=1 if library.build.startswith("full") else 0,
             folder=folder,
         )
-    link_names = {(library.name, library.version): library.link_name for library in LIBRARIES}
+    link_names = {(one.name, one.version): one.link_name for one in (*LIBRARIES, *RUNTIMES)}
     for consumer in CONSUMERS:
         libraries, link_name = built[consumer.library] / "lib", link_names[consumer.library]
         if consumer.program:
@@ -201,13 +225,27 @@ def archive(folder: Path, name: str) -> Path:
     return target
 
 
+def _take_out(member: str, wheel: Path, place: Path) -> None:
+    """Copy a library out of a wheel; its file name is its SONAME."""
+    place.mkdir(parents=True)
+    with zipfile.ZipFile(wheel) as archive:
+        (path,) = (name for name in archive.namelist() if name.endswith(f"/{member}"))
+        (place / path.rpartition("/")[2]).write_bytes(archive.read(path))
+
+
 def _build_library(library: Library, folder: Path) -> None:
     place = folder / "lib"
     place.mkdir(parents=True)
     script = [f"-Wl,--version-script={SOURCES / library.script}"] if library.script else []
-    defines = [f"-DLAB_VERSION={library.number}", f'-DLAB_RUNTIME="{library.runtime}"']
     for soname, source in ((library.soname, library.source), *library.extra):
-        command = ["-shared", "-fPIC", *defines, str(SOURCES / source), f"-Wl,-soname,{soname}", *script]
+        command = [
+            "-shared",
+            "-fPIC",
+            f"-DLAB_VERSION={library.number}",
+            str(SOURCES / source),
+            f"-Wl,-soname,{soname}",
+            *script,
+        ]
         _compile(*command, "-o", str(place / soname))
     plain = f"lib{library.link_name}.so"
     if plain != library.soname:

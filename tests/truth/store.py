@@ -47,12 +47,8 @@ class Materials:
     pip_wheels: tuple[wheels.Wheel, ...]
     package_cache: Path
     digest: str
+    has_libraries: bool
     missing: tuple[str, ...]
-
-    @property
-    def has_compiler(self) -> bool:
-        """Whether the lab's own libraries are part of it."""
-        return libraries.compiler() is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +87,10 @@ def materials(cache: Path, *, small: bool, say: Callable[[str], None]) -> Materi
         say(f"wheels of {len(releases) + len(for_pip)} releases")
         found, lacking = wheels.fetch(releases, list(pythons), cache / "wheels")
         extra, also_lacking = wheels.fetch(for_pip, list(pythons), cache / "wheels")
-        missing += lacking + also_lacking
-        recipes = [*_recipes(pythons, found)]
+        runtimes, none = wheels.fetch([one.release for one in libraries.RUNTIMES], list(pythons), cache / "wheels")
+        missing += lacking + also_lacking + none
+        has_libraries = libraries.compiler() is not None and len(runtimes) == len(libraries.RUNTIMES)
+        recipes = [*_recipes(pythons, found, runtimes if has_libraries else [])]
         if libraries.compiler() is None:
             missing.append("a C compiler: no libraries of the lab's own")
         if torchlike.compiler() is None:
@@ -113,6 +111,7 @@ def materials(cache: Path, *, small: bool, say: Callable[[str], None]) -> Materi
             (*found, *extra),
             cache / "pkgs",
             digest,
+            has_libraries,
             tuple(missing),
         )
 
@@ -138,7 +137,9 @@ def _two(pythons: dict[str, Interpreter]) -> dict[str, Interpreter]:
     return {minor: pythons[minor] for minor in minors}
 
 
-def _recipes(pythons: dict[str, Interpreter], found: list[wheels.Wheel]) -> Iterator[_Recipe]:
+def _recipes(
+    pythons: dict[str, Interpreter], found: list[wheels.Wheel], runtimes: list[wheels.Wheel]
+) -> Iterator[_Recipe]:
     base = source_digest("channel.py", "elf.py", "cpython.py")
     yield _Recipe(text_digest("support", base), lambda _work: cpython.support())
     for interpreter in pythons.values():
@@ -155,7 +156,7 @@ def _recipes(pythons: dict[str, Interpreter], found: list[wheels.Wheel]) -> Iter
             "torch", source_digest(*_TORCH), [interpreter.version for interpreter in pythons.values()], base
         )
         yield _Recipe(key, lambda work: torchlike.packages(pythons, work))
-    if program is not None:
+    if program is not None and runtimes:
         version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
         versions = [interpreter.version for interpreter in pythons.values()]
         yield _Recipe(
@@ -163,7 +164,7 @@ def _recipes(pythons: dict[str, Interpreter], found: list[wheels.Wheel]) -> Iter
             lambda work: standin.packages(pythons, work),
         )
         key = text_digest("libraries", source_digest("libraries.py", "clibs/*.*"), versions, version, base)
-        yield _Recipe(key, lambda work: libraries.packages(pythons, work))
+        yield _Recipe(key, lambda work: libraries.packages(pythons, runtimes, work))
 
 
 def _own_wheels(pythons: dict[str, Interpreter], cache: Path) -> Path:
