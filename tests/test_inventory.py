@@ -214,11 +214,12 @@ def test_a_terminal_of_any_width_shows_every_column_within_it(machine, width):
     environ = {"HOME": str(machine / "home"), "PATH": os.environ["PATH"], "NO_COLOR": "1", "TERM": "xterm"}
     with subprocess.Popen(command, env=environ, stdout=theirs, stderr=theirs, stdin=theirs) as run:
         os.close(theirs)
-        text = ""
+        content = b""
         with contextlib.suppress(OSError):  # a terminal that nobody writes to any more is an error on Linux
             while piece := os.read(ours, 65536):
-                text += piece.decode()
+                content += piece  # which may end within a character
     os.close(ours)
+    text = content.decode()
     assert run.returncode == 0
     lines = text.replace("\r\n", "\n").splitlines()
     assert max(map(len, lines)) <= width

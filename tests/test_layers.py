@@ -13,6 +13,7 @@ SOURCES = sorted([TOP / "cli.py", *(TOP / "planner").rglob("*.py"), *(TOP / "rul
 ALLOWED = {
     "networkx": {"planner/graph.py"},
     "psutil": {"planner/reach/processes.py"},
+    "capstone": {"planner/abi/code.py"},
     "click": {"cli.py", *(f"planner/commands/{path.name}" for path in (TOP / "planner/commands").glob("*.py"))},
     "rich": {"planner/render/columns.py", "planner/progress.py"},
     "libmambapy": {"planner/solve/libmamba_worker.py"},
