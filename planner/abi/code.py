@@ -2,7 +2,8 @@
 
 A function surely calls another one if no way from its first instruction to where it returns, or to where the code can no
 longer be followed, goes round that call. Every call is taken to return, as it did when the program last ran to its end.
-Calls through pointers are followed where the loader fills the pointer; others may call anything, and count for nothing.
+Calls through pointers are followed where these lie in the tables of linkage; others may call anything, and count for
+nothing. An object that catches exceptions, or jumps from one function into another, is not followed at all.
 Instructions are told apart by capstone. Which object gives a function of another one is `planner.abi.calls`'.
 """
 
@@ -17,17 +18,26 @@ from capstone import CS_GRP_CALL, CS_GRP_JUMP, CS_GRP_RET, x86
 
 from planner.abi.image import EM_X86_64, BadElfError
 from planner.abi.relocations import filled
-from planner.abi.symbols import address_of
+from planner.abi.symbols import address_of, undefined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from planner.abi.image import Image
+    from planner.abi.relocations import Filled
 
 _DT_INIT, _DT_INIT_ARRAY, _DT_INIT_ARRAYSZ = 12, 25, 27
 _UNCONDITIONAL = frozenset({x86.X86_INS_JMP, x86.X86_INS_LJMP})
 _ENDS = frozenset({x86.X86_INS_HLT, x86.X86_INS_INT3, x86.X86_INS_UD2})
 _SMASHED = "__stack_chk_fail"
+# What an object needs of others to go on elsewhere than behind a call: C's long jumps, C++'s handlers, and those of an
+# object that brings its own runtime of C++ or is written in Rust.
+_ELSEWHERE = frozenset(
+    {
+        *("setjmp", "_setjmp", "__sigsetjmp", "sigsetjmp", "longjmp", "siglongjmp", "__longjmp_chk"),
+        *("__cxa_begin_catch", "_Unwind_DeleteException", "_Unwind_RaiseException", "dl_iterate_phdr"),
+    }
+)
 _WINDOW = 256  # bytes decoded in one go
 _LONGEST = 15  # bytes of one instruction
 _LIMIT = 4000  # instructions of one function; what is longer is not followed to its end
@@ -44,15 +54,18 @@ class Code:
     """
 
     def __init__(self, image: Image) -> None:
-        """Raises `BadElfError` for an object of another machine."""
+        """Raises `BadElfError` for an object of another machine, and one whose calls may go on elsewhere."""
         if image.machine != EM_X86_64 or image.layout.bits != 64:  # noqa: PLR2004 -- the word size
             raise BadElfError("its code is not of 64-bit x86")
+        elsewhere = sorted(_ELSEWHERE.intersection(symbol.name for symbol in undefined(image)))
+        if elsewhere:
+            raise BadElfError(f"it may go on elsewhere than behind a call: it needs {', '.join(elsewhere)}")
         self._image = image
         self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
         self._decoder.detail = True
 
     @cached_property
-    def _filled(self) -> dict[int, int | str]:
+    def _filled(self) -> Filled:
         return filled(self._image)
 
     def function(self, name: str) -> int | None:
@@ -66,7 +79,7 @@ class Code:
         first = value(_DT_INIT_ARRAY)
         if first is not None:
             end = first + value(_DT_INIT_ARRAYSZ, 0)
-            found += [target for at, target in sorted(self._filled.items()) if first <= at < end]
+            found += [target for at, target in sorted(self._filled.everything.items()) if first <= at < end]
         return tuple(found)
 
     def method(self, module: str, name: str) -> int | str | None:
@@ -76,9 +89,9 @@ class Code:
         """
         tables = {
             table
-            for at, target in self._filled.items()
+            for at, target in self._filled.everything.items()
             if isinstance(target, int)
-            and isinstance(table := self._filled.get(at + _METHODS), int)
+            and isinstance(table := self._filled.everything.get(at + _METHODS), int)
             and self._text(target).rpartition(".")[2] == module
         }
         found = [methods[name] for table in tables if name in (methods := dict(self._methods(table)))]
@@ -136,19 +149,18 @@ class Code:
             return self._behind(operand.imm)
         return self._slot(instruction)
 
-    def _slot(self, instruction: capstone.CsInsn) -> int | str | None:
-        """What the loader puts where an instruction reads from, if that place is fixed."""
+    def _slot(self, instruction: capstone.CsInsn) -> str | None:
+        """The name of what the loader puts where an instruction reads from, if nothing else is ever put there."""
         operand = instruction.operands[0]
         if operand.type != x86.X86_OP_MEM or operand.mem.base != x86.X86_REG_RIP or operand.mem.index:
             return None
-        return self._filled.get(instruction.address + instruction.size + operand.mem.disp)
+        return self._filled.linkage.get(instruction.address + instruction.size + operand.mem.disp)
 
     def _behind(self, address: int) -> int | str:
         """The name that an entry of the procedure linkage table stands for; any other address is itself."""
         for instruction in self._decoder.disasm(self._image.mapped(address, 2 * _LONGEST), address):
             if instruction.id == x86.X86_INS_JMP:
-                name = self._slot(instruction)
-                return name if isinstance(name, str) else address
+                return self._slot(instruction) or address
             if instruction.id != x86.X86_INS_ENDBR64:
                 break
         return address
@@ -160,7 +172,7 @@ class Code:
     def _methods(self, table: int) -> Iterator[tuple[str, int | str]]:
         """The names and functions of a table of PyMethodDef, up to what is no entry."""
         for at in range(table, table + _LIMIT * _METHOD.size, _METHOD.size):
-            name, function = self._filled.get(at), self._filled.get(at + 8)
+            name, function = self._filled.everything.get(at), self._filled.everything.get(at + 8)
             flags = _METHOD.unpack(self._image.mapped(at, _METHOD.size))[2] if function is not None else 0
             if not isinstance(name, int) or function is None or not 0 < flags <= _FLAGS:
                 return

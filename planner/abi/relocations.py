@@ -10,15 +10,17 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from planner.abi.image import BadElfError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from planner.abi.image import Image
 
 _DT_SYMTAB, _DT_RELA, _DT_RELASZ, _DT_JMPREL, _DT_PLTRELSZ, _DT_RELR, _DT_RELRSZ = 6, 7, 8, 23, 2, 36, 35
-_BY_NAME = frozenset({1, 6, 7})  # R_X86_64_64, GLOB_DAT, JUMP_SLOT
+_ANYWHERE, _LINKAGE = 1, frozenset({6, 7})  # R_X86_64_64; GLOB_DAT and JUMP_SLOT
 _RELATIVE = 8
 _RELA = struct.Struct("<QQq")
 _ADDRESS = struct.Struct("<Q")
@@ -27,20 +29,35 @@ _CHUNK = 1 << 14  # relocations read in one go
 _LIMIT = 1 << 20  # relocations; libtorch_cpu.so has some 600,000
 
 
-def filled(image: Image) -> dict[int, int | str]:
-    """By address: the name of a symbol, or the address within the object. Raises `BadElfError`."""
+class Filled(Struct, frozen=True):
+    """What the loader puts where, by address: the name of a symbol, or an address within the object.
+
+    What lies in the tables of `linkage` stays there as long as the process runs. The program may write over the rest of
+    `everything`.
+    """
+
+    everything: Mapping[int, int | str]
+    linkage: Mapping[int, str]
+
+
+def filled(image: Image) -> Filled:
+    """The places of one object. Raises `BadElfError`."""
     found: dict[int, int | str] = {}
     named: list[tuple[int, int]] = []  # address, index of the symbol
+    linked: set[int] = set()
     for at, info, addend in _entries(image):
         kind, symbol = info & 0xFFFFFFFF, info >> 32
         if kind == _RELATIVE:
             found[at] = addend
-        elif kind in _BY_NAME and symbol and not addend:
+        elif symbol and not addend and (kind == _ANYWHERE or kind in _LINKAGE):
             named.append((at, symbol))
+            if kind in _LINKAGE:
+                linked.add(at)
     for at in _packed(image):
         (found[at],) = _ADDRESS.unpack(image.read(image.offset(at), _ADDRESS.size))
-    found.update(_names(image, named))
-    return found
+    names = dict(_names(image, named))
+    found.update(names)
+    return Filled(found, {at: name for at, name in names.items() if at in linked})
 
 
 def _entries(image: Image) -> Iterator[tuple[int, int, int]]:

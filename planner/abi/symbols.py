@@ -47,7 +47,7 @@ class Definition(Struct, frozen=True):
 
 def undefined_symbols(path: str) -> tuple[Symbol, ...] | ElfFault | None:
     """What the object at `path` needs from others, in the file's order; None where it is no such object."""
-    return asked(path, _undefined)
+    return asked(path, undefined)
 
 
 def definitions(path: str, names: Iterable[str]) -> dict[str, tuple[Definition, ...]] | ElfFault | None:
@@ -80,7 +80,8 @@ def gives(found: Iterable[Definition], wanted: Symbol) -> bool:
     return any(definition.version in {wanted.version, None} for definition in found)
 
 
-def _undefined(image: Image) -> tuple[Symbol, ...]:
+def undefined(image: Image) -> tuple[Symbol, ...]:
+    """What an object needs from others, in the file's order. Raises `BadElfError`."""
     table = image.values.get(_DT_SYMTAB)
     if table is None:
         return ()

@@ -1,15 +1,15 @@
 """Which functions a python source surely calls: under no condition, and before it may end or return.
 
-Every call is taken to return, as it did when the file last ran to its end, unless its name says otherwise (`sys.exit`).
-Only names are followed that the whole file binds once: by an import, or as a plain function of its own. What a name
-leads to in other files is `planner.imports.running`'s. Pure: takes bytes.
+Every call is taken to return, as it did when the file last ran to its end, unless something that it may come to says
+otherwise (`sys.exit`). Only names are followed that the whole file binds once: by an import, or as a plain function of its
+own. What a name leads to in other files, and whether that may end the process, is `planner.imports.running`'s. Pure:
+takes bytes.
 """
 
 from __future__ import annotations
 
 import ast
 from collections import Counter
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -18,102 +18,130 @@ from planner.imports.conditions import Conditions
 from planner.imports.source import UNREADABLE, is_transparent, parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from planner.imports.conditions import Setting
 
 # By their last names: what ends the process, or becomes another one.
 _ENDING = frozenset(
-    {"SystemExit", "_exit", "abort", "execl", "execle", "execlp", "execv", "execve", "execvp", "exit", "kill", "quit"}
+    {
+        *("SystemExit", "_exit", "abort", "exit", "kill", "killpg", "pthread_kill", "quit", "raise_signal"),
+        *("execl", "execle", "execlp", "execlpe", "execv", "execve", "execvp", "execvpe"),
+    }
 )
 _OF_EXPRESSIONS = (
     *(ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Delete, ast.Assert),
     *(ast.Return, ast.Raise),
 )
+SCRIPT = "__main__"  # what python calls the module of the script that it runs
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
-class Calls(Struct, frozen=True):
-    """The functions, by dotted names, that a file surely calls when it runs, and those behind the names it gives others.
+class Call(Struct, frozen=True):
+    """A call of a function by its dotted name. It is `sure`, or may be made or not."""
 
-    `names` has each name that it imports, with where that lies, and each plain function of its own, with what this
-    surely calls.
+    name: str
+    sure: bool = True
+
+
+class Calls(Struct, frozen=True):
+    """The functions that a file calls when it runs, in that order, and those behind the names it gives others.
+
+    `names` has each name that it imports, with where that lies, and each plain function of its own, with what this calls.
+    `ends` says whether something in the file may end the process: then only what stands in `names` may come back.
     """
 
-    at_once: tuple[str, ...] = ()
-    names: Mapping[str, tuple[str, ...]] = {}
+    at_once: tuple[Call, ...] = ()
+    names: Mapping[str, tuple[Call, ...]] = {}
+    ends: bool = False
 
 
-def read_calls(content: bytes, setting: Setting, package: str = "") -> Calls:
-    """What a source calls; nothing where it cannot be read as python. `package` is what its relative imports start from."""
+def may_end(name: str) -> bool:
+    """Whether a call by this name may end the process. What others call main seldom comes back: unittest's, click's."""
+    last = name.rpartition(".")[2]
+    return last in _ENDING or (last == "main" and name != f"{SCRIPT}.main")
+
+
+def read_calls(content: bytes, setting: Setting, module: str, package: str = "") -> Calls:
+    """What a source calls; nothing where it cannot be read as python.
+
+    `module` is what its own functions are told by; `package` is what its relative imports start from.
+    """
     try:
-        return _Reader(parsed(content), setting, package).calls()
+        return _Reader(parsed(content), setting, module, package).calls()
     except UNREADABLE:
         return Calls()
 
 
 class _Reader:
-    def __init__(self, tree: ast.Module, setting: Setting, package: str) -> None:
+    def __init__(self, tree: ast.Module, setting: Setting, module: str, package: str) -> None:
         self.conditions = Conditions(tree, setting)
         self._tree = tree
+        self._module = module
         self._bound = Counter(_bindings(tree))
         found: dict[str, list[str]] = {}
         for name, target in _imported(tree, package):
             found.setdefault(name, []).append(target)
-        self.imported = {
+        self._imported = {
             name: targets[0]
             for name, targets in found.items()
             if targets[0] and len(set(targets)) == 1 and self._bound[name] == len(targets)
         }
-
-    @cached_property
-    def functions(self) -> Mapping[str, ast.FunctionDef]:
-        """The plain functions of the file, by name."""
-        return {
+        self._functions = {
             node.name: node
-            for node in self._tree.body
+            for node in tree.body
             if isinstance(node, ast.FunctionDef) and self._bound[node.name] == 1 and _is_plain(node)
         }
 
     def calls(self) -> Calls:
+        ends = _ends(self._tree)
         if self._bound["*"] or self._may_end_unseen():
-            return Calls()
-        own = {name: _Walk(self).through(node.body) for name, node in self.functions.items()}
-        taken = {name: (target,) for name, target in self.imported.items()}
-        return Calls(_Walk(self).through(self._tree.body), {**taken, **own})
+            over = any(_ends(node) for node in self._tree.body if not isinstance(node, _DEFINITIONS))
+            return Calls((Call("exit", sure=False),) if over else (), ends=ends)
+        own = {name: _Walk(self).through(node.body) for name, node in self._functions.items()}
+        taken = {name: (Call(target),) for name, target in self._imported.items()}
+        return Calls(_Walk(self).through(self._tree.body), {**taken, **own}, ends)
+
+    def target(self, name: str) -> str | None:
+        """What a dotted name stands for in the file: a function of its own, something imported, or the end of the process."""
+        if name in self._functions:
+            return f"{self._module}.{name}"
+        first, dot, rest = name.partition(".")
+        taken = self._imported.get(first)
+        if taken is not None:
+            return f"{taken}{dot}{rest}"
+        return name if may_end(name) else None
 
     def _may_end_unseen(self) -> bool:
-        """Whether something that is not followed may end the process: a class, or a function that is handed on."""
-        plain = {id(node) for node in self.functions.values()}
-        called = {id(node.func) for node in ast.walk(self._tree) if isinstance(node, ast.Call)}
-        handed_on = {
-            node.id
-            for node in ast.walk(self._tree)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in called
-        }
-        return any(
-            _ends(node) and (id(node) not in plain or getattr(node, "name", "") in handed_on)
-            for node in ast.walk(self._tree)
-            if isinstance(node, _DEFINITIONS)
-        )
+        """Whether something that is not followed may end the process: a class or the like, or another name for what does."""
+        plain = {id(node) for node in self._functions.values()}
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.alias) and may_end(node.name) and not may_end(node.asname or node.name):
+                return True
+            if isinstance(node, _DEFINITIONS) and id(node) not in plain and _ends(node):
+                return True
+        return False
 
 
 class _Walk:
-    """One way through a file or function, from its first statement on, into the plain functions that it calls."""
+    """One way through a file or function, from its first statement on."""
 
     def __init__(self, reader: _Reader) -> None:
         self._reader = reader
-        self._found: dict[str, None] = {}
-        self._within: list[str] = []
-        self._over = False
+        self._found: dict[Call, None] = {}
 
-    def through(self, body: Sequence[ast.stmt]) -> tuple[str, ...]:
+    def through(self, body: Sequence[ast.stmt]) -> tuple[Call, ...]:
         self._block(body)
         return tuple(self._found)
 
     def _block(self, body: Sequence[ast.stmt]) -> bool:
         """Whether the end of these statements is surely come to."""
-        return all(self._statement(node) and not self._over for node in body)
+        for at, node in enumerate(body):
+            if not self._statement(node):
+                for rest in body[at + 1 :]:
+                    self._perhaps(rest)
+                return False
+        return True
 
     def _statement(self, node: ast.stmt) -> bool:
         if isinstance(node, _OF_EXPRESSIONS):
@@ -123,9 +151,12 @@ class _Walk:
             case ast.If() | ast.While():
                 self._expression(node.test)
                 truth = self._reader.conditions.truth(node.test)
-                if truth is not None:
+                if isinstance(node, ast.If) and truth is not None:
+                    return self._block(node.body if truth else node.orelse)
+                if isinstance(node, ast.While) and truth is not None:
                     # A loop without an end may still be left from within, after any part of it.
-                    return isinstance(node, ast.If) and self._block(node.body if truth else node.orelse)
+                    self._perhaps(node)
+                    return False
             case ast.For():
                 self._expression(node.iter)
             case ast.With() if all(is_transparent(item.context_expr) for item in node.items):
@@ -134,45 +165,59 @@ class _Walk:
                 return self._block(node.body)
             case ast.Try(handlers=[]):
                 return self._block([*node.body, *node.orelse, *node.finalbody])
-        return isinstance(node, _DEFINITIONS) or _is_passed(node)
+        if isinstance(node, _DEFINITIONS):
+            return True
+        self._perhaps(node)
+        return not any(isinstance(inner, ast.Return) for inner in ast.walk(node))
 
     def _expression(self, node: ast.AST) -> None:
         """The calls in an expression, or in a statement of expressions, that are made whatever their values are."""
-        match node:
-            case ast.Lambda() | ast.GeneratorExp() | ast.ListComp() | ast.SetComp() | ast.DictComp():
-                return
-            case ast.IfExp():
-                parts: Iterable[ast.AST] = (node.test,)
-            case ast.BoolOp():
-                parts = node.values[:1]
-            case ast.Compare():
-                parts = (node.left, *node.comparators[:1])
-            case _:
-                parts = ast.iter_child_nodes(node)
-        for part in parts:
-            self._expression(part)
-        if isinstance(node, ast.Call) and not self._over:
-            self._call(node.func)
+        called = _dotted(node.func) if isinstance(node, ast.Call) else None
+        parts, sure = _parts(node)
+        for part in parts[:sure]:
+            if called is None or part is not parts[0]:
+                self._expression(part)
+        for part in parts[sure:]:
+            self._perhaps(part)
+        if called is not None:
+            self._note(called, sure=True)
+        elif _is_ending(node):
+            self._note("exit", sure=False)
+        elif isinstance(node, ast.Name):
+            self._note(node.id, sure=False)  # handed on to something that may call it
 
-    def _call(self, function: ast.expr) -> None:
-        name = _dotted(function)
-        if name is None:
-            return
-        first, _, rest = name.partition(".")
-        own = self._reader.functions.get(name)
-        if name.rpartition(".")[2] in _ENDING:
-            self._over = True
-        elif own is not None:
-            if name not in self._within:
-                self._within.append(name)
-                self._block(own.body)
-                self._within.pop()
-        else:
-            target = self._reader.imported.get(first)
-            if target is not None:
-                self._found.setdefault(f"{target}.{rest}" if rest else target)
-            # What others call so seldom comes back: unittest's, click's.
-            self._over = name.rpartition(".")[2] == "main"
+    def _perhaps(self, node: ast.AST) -> None:
+        """Note what may be called in something that is gone through or not."""
+        for inner in ast.walk(node):
+            if _is_ending(inner):
+                self._note("exit", sure=False)
+            subject = inner.func if isinstance(inner, ast.Call) else inner
+            name = _dotted(subject) if isinstance(subject, (ast.Name, ast.Attribute)) else None
+            if name is not None and isinstance(inner, (ast.Call, ast.Name)):
+                self._note(name, sure=False)
+
+    def _note(self, name: str, *, sure: bool) -> None:
+        target = self._reader.target(name)
+        if target is not None:
+            self._found[Call(target, sure)] = None
+
+
+def _parts(node: ast.AST) -> tuple[list[ast.AST], int]:
+    """The parts of an expression in the order in which they are reached, and how many of them surely are."""
+    match node:
+        case ast.Lambda() | ast.GeneratorExp() | ast.ListComp() | ast.SetComp() | ast.DictComp():
+            return [*ast.iter_child_nodes(node)], 0
+        case ast.IfExp():
+            return [node.test, node.body, node.orelse], 1
+        case ast.BoolOp():
+            return [*node.values], 1
+        case ast.Compare():
+            return [node.left, *node.comparators], 2
+        case ast.Call():
+            parts = [node.func, *node.args, *node.keywords]
+            return parts, len(parts)
+    parts = [*ast.iter_child_nodes(node)]
+    return parts, len(parts)
 
 
 def _is_plain(node: ast.FunctionDef) -> bool:
@@ -182,18 +227,17 @@ def _is_plain(node: ast.FunctionDef) -> bool:
     )
 
 
-def _is_passed(node: ast.stmt) -> bool:
-    """Whether a statement, gone through or not, leads on to the next one."""
-    return not _ends(node) and not any(isinstance(inner, ast.Return) for inner in ast.walk(node))
-
-
 def _ends(node: ast.AST) -> bool:
     """Whether something in it may end the process."""
-    return any(
-        (isinstance(inner, ast.Name) and inner.id in _ENDING)
-        or (isinstance(inner, ast.Attribute) and inner.attr in _ENDING)
-        for inner in ast.walk(node)
-    )
+    return any(_is_ending(inner) for inner in ast.walk(node))
+
+
+def _is_ending(node: ast.AST) -> bool:
+    """Whether it speaks of what ends the process, by its name or in a text."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.Constant(value=str(name)) | ast.alias(name=name):
+            return name in _ENDING
+    return False
 
 
 def _dotted(node: ast.expr) -> str | None:
@@ -223,10 +267,14 @@ def _imported(tree: ast.Module, package: str) -> Iterator[tuple[str, str]]:
 
 
 def _bindings(tree: ast.Module) -> Iterator[str]:
-    """Every name that anything in the file binds, once for each time."""
+    """Every name that anything in the file binds, or sets an attribute of, once for each time."""
     for node in ast.walk(tree):
         match node:
             case ast.Name(ctx=ast.Store() | ast.Del(), id=name) | ast.arg(arg=name):
+                yield name
+            case ast.Attribute(ctx=ast.Store() | ast.Del(), value=ast.Name(id=name)):
+                yield name
+            case ast.Call(func=ast.Name(id="setattr" | "delattr"), args=[ast.Name(id=name), *_]):
                 yield name
             case ast.alias():
                 yield node.asname or node.name.partition(".")[0]
