@@ -21,11 +21,14 @@ How it decides:
     of the runtime's functions of `rules/data/openmp.toml` is called. What the loader and the import itself run counts.
 
 Evidence and limits:
-    Whether both come into any other process depends on what is imported together. A script aborts at the first call into
-    the second of the two, seen with Intel's libiomp5 of 2024.0.0 and LLVM's libomp of 14 and of pyomp 0.6.0: both load
-    beside each other. KMP_DUPLICATE_LIB_OK hides it: where that is set or named in a source that takes part, nothing is
-    certain. Instructions are followed on 64-bit x86, in functions that the module's own table of methods names; what
-    Cython and pybind11 make is not told there. What was so before is reported as pre-existing.
+    Whether both come into any other process depends on what is imported together. Both load beside each other, and a
+    script aborts at the first call into the second of the two, if each announces itself in shared memory: seen with
+    Intel's libiomp5 of 2021.4 to 2026.2 and LLVM's libomp of 13 to 19 and of pyomp 0.6.0, each with each, in both orders.
+    Libiomp5 of 2021.1 and before announces itself in the process's environment alone, and is not noticed by those: with
+    it, nothing is certain. KMP_DUPLICATE_LIB_OK hides it: where that is set or named in a source that takes part, nothing
+    is certain either. Every call is taken to return but those that may end the process. Instructions are followed on
+    64-bit x86, in functions that the module's own table of methods names, and not in objects that catch exceptions of
+    C++; what Cython and pybind11 make is not told there. What was so before is reported as pre-existing.
 
 Example:
     A scikit-learn with libgomp beside an mkl with libiomp5.
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
 
 _RUNTIME = re.compile(r"^lib(gomp|iomp5|omp)(?:[-.][^/]*)?\.so(?:\.[0-9.]+)?$")
 _AT_ODDS = frozenset({"iomp5", "omp"})
+_ANNOUNCED = "shm_open"  # needed by a runtime that announces itself in shared memory, where the others look
 _ALLOWS = "KMP_DUPLICATE_LIB_OK"
 _NAMES = {"gomp": "GNU's libgomp", "iomp5": "Intel's libiomp5", "omp": "LLVM's libomp"}
 
@@ -104,14 +108,14 @@ def _in_one_process(ctx: RuleContext, reference: Reference) -> Iterator[Finding]
     for kind in sorted(_AT_ODDS):
         evidence += [calls[kind]] if sure else []
         evidence += [Evidence("file", path, f"{_NAMES[kind]}, needed by {user}") for path, user in after[kind][:1]]
-    then = "surely calls both" if sure else "may call both"
+    then = "surely calls both: the first call into the second one aborts it" if sure else "a call of both may abort it"
     yield finding(
         ctx,
         "ABI010",
         Severity.BLOCK,
         f"file:{reference.source}",
         f"{reference.source} imports {', '.join(reference.modules)}, which bring LLVM's libomp and Intel's libiomp5 into "
-        f'one process, and {then}: the first call into the second one aborts it ("OMP: Error #15")',
+        f'one process, and {then} ("OMP: Error #15")',
         "choose builds that share one runtime (_openmp_mutex=*=*_llvm or *_gnu)",
         predicts="run",
         certain=sure,
@@ -141,11 +145,12 @@ def _loaded(
 def _called(
     binaries: Binaries, run: Run, found: dict[str, list[tuple[str, str]]], facts: Facts
 ) -> Iterator[tuple[str, Evidence]]:
-    """The first sure call into each kind of runtime."""
+    """The first sure call into each kind of runtime, of those that the others notice."""
     names = frozenset(row.function for row in facts.openmp)
     for kind in sorted(_AT_ODDS):
+        noticed = [path for path, _ in found[kind] if binaries.asks_for(path, _ANNOUNCED, after=True)]
         for module, methods in run.objects.items():
-            calls = (binaries.surely_called(module, methods, path, names, after=True) for path, _ in found[kind])
+            calls = (binaries.surely_called(module, methods, path, names, after=True) for path in noticed)
             call = next((call for call in calls if call is not None), None)
             if call is not None:
                 by = f"its function {call.method}" if call.method else "its import"

@@ -25,6 +25,7 @@ from planner.abi.library_path import library_path
 from planner.abi.loader import Loader
 from planner.abi.planned import installed_paths, may_hold_binaries, planned_sources, planned_tree
 from planner.abi.series import move
+from planner.abi.symbols import undefined_symbols
 from planner.abi.system import System
 from planner.abi.tree import Tree, is_shared
 from planner.versions import minor
@@ -273,6 +274,13 @@ class Binaries:
             return None
         loader = self.comparison.after if after else self.comparison.before
         return surely_called(loader.module(path), methods, library, names)
+
+    def asks_for(self, path: str, symbol: str, *, after: bool) -> bool:
+        """Whether the object at a path needs a symbol of others; False where it cannot be read, or is not there."""
+        tree = self.planned if after else self.before
+        entry = tree.entries.get(path)
+        found = undefined_symbols(entry.source) if entry is not None and entry.source is not None else None
+        return isinstance(found, tuple) and any(one.name == symbol for one in found)
 
     def used_libraries(self, *, after: bool) -> dict[str, tuple[str, str]]:
         """The files that modules of python pull in, symlinks followed: path to (its owner, one object that needs it)."""
