@@ -66,6 +66,7 @@ def test_what_is_executed_on_import_counts(text):
         "FLAG = False\nFLAG = unknown()\nif FLAG:\n    import gone",
         "for name in names:\n    import gone",
         "raise ImportError\nimport gone",
+        "import sys\nsys.exit('moved')\nimport gone",
     ],
 )
 def test_what_may_be_meant_to_fail_does_not(text):

@@ -139,6 +139,10 @@ def test_only_imports_under_no_condition_count(tmp_path):
     )
     assert imports_of(str(script)) == (("numpy", "os", "scipy"), ())
     assert imports_of(str(write(tmp_path / "sh", "#!/bin/sh\nexit 1\n"))) == ((), ())
+    assert imports_of(str(write(tmp_path / "moved", "import sys\nsys.exit('it has moved')\nimport torch\n"))) == (
+        ("sys",),
+        (),
+    )
     assert imports_of(str(write(tmp_path / "deep", "(" * 60_000))) == ((), ())
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 UNREADABLE = (ValueError, SyntaxError, RecursionError, MemoryError)
 # What an `except` names that catches a module that is not found, or one that fails by itself.
 _CATCHING = frozenset({"BaseException", "Exception", "ImportError", "ModuleNotFoundError"})
+_ENDING = frozenset({"exit", "os._exit", "os.abort", "quit", "sys.exit"})
 # Contexts that let every exception pass.
 _TRANSPARENT = frozenset({"catch_warnings", "simplefilter", "nullcontext", "open"})
 
@@ -64,6 +65,13 @@ def parsed(content: bytes) -> ast.Module:
         return ast.parse(content)
 
 
+def ends(node: ast.stmt) -> bool:
+    """Whether a statement ends what it stands in for certain: by an error, or with the process."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        return ast.unparse(node.value.func) in _ENDING
+    return isinstance(node, ast.Raise)
+
+
 class _Reader:
     def __init__(self, tree: ast.Module, setting: Setting) -> None:
         self._tree = tree
@@ -92,7 +100,7 @@ class _Reader:
                     yield from self._statements(node.body)
                 case ast.ClassDef():
                     yield from self._statements(node.body)
-                case ast.Raise():
+                case _ if ends(node):
                     self._raises = True
                     return
 

@@ -10,12 +10,13 @@ import ast
 import os
 import re
 import stat
-import warnings
 from functools import lru_cache
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from planner.imports.source import UNREADABLE, ends, parsed
 from planner.reach.beside import own_module
 from planner.reach.command_line import how_started, what_starts
 from planner.reference import PLAINLY, Reference, Started
@@ -215,13 +216,11 @@ def imports_of(path: str, *, beside: bool = True) -> tuple[tuple[str, ...], tupl
             return (), ()
         with open(path, "rb") as file:
             content = file.read(_SCRIPT)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(content)
-    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
+        tree = parsed(content)
+    except (OSError, *UNREADABLE):
         return (), ()
     names: set[str] = set()
-    for node in tree.body:
+    for node in takewhile(lambda node: not ends(node), tree.body):
         if isinstance(node, ast.Import):
             names.update(alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
