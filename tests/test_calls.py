@@ -57,6 +57,7 @@ def calls(tmp_path):
         "import a\nimport sys\nif sys.version_info >= (3, 8):\n    x = a.f() if False else 1\n    y = a.f()",
         "import a\ndef one():\n    two()\ndef two():\n    a.f()\n    one()\none()",
         "import a\nif a.f() and print():\n    pass",
+        "import a\nFLAG = True\nif FLAG:\n    a.f()",
     ],
 )
 def test_what_a_script_surely_calls(text, calls):
@@ -93,6 +94,8 @@ def test_what_a_script_surely_calls(text, calls):
         "import a\nfrom sys import exit as stop\nstop()\na.f()",
         "import a, sys\ngetattr(sys, 'exit')()\na.f()",
         "import a\na.f = print\na.f()",
+        "import a\nFLAG = True\ndef g(FLAG):\n    if FLAG:\n        a.f()\ng(0)",
+        "import a\nFLAG = True\ndef g():\n    if FLAG:\n        a.f()\nglobals()['FLAG'] = 0\ng()",
         "import a\nsetattr(a, 'f', print)\na.f()",
         "import a\nif __name__ != '__main__':\n    a.f()",
         "import a\na.f(",

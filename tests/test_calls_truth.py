@@ -36,7 +36,7 @@ class Script:
         stops = self.draw.choice(
             ("from sys import exit as stop", "from os import abort as stop", "stop = sys.exit", *["stop = print"] * 20)
         )
-        helper = ["import sys, a", "from a import g as taken", "from ask import ask", stops]
+        helper = ["import sys, a", "from a import g as taken", "from ask import ask", "FLAG = False", stops]
         helper += self.function("helps") + self.function("assists")
         helper += ["class Helper:", *indented(self.function("__init__", "self"))]
         if self.draw.random() < 0.1:
@@ -47,6 +47,7 @@ class Script:
             "from a import f as own_f",
             "from helper import assists, taken",
             "from ask import ask",
+            "FLAG = True",
         ]
         for name in [*self.functions]:
             self.functions.remove(name)  # no function comes back to itself: that might take for ever
@@ -61,7 +62,13 @@ class Script:
         kind = self.draw.random()
         head = ["@ask.keep"] if kind < 0.05 else []
         tail = ["    yield 1"] if kind > 0.97 and not names else []
-        return [*head, f"def {name}({', '.join((*names, '*_'))}):", *indented(self.block(3, within=True)), *tail]
+        more = ("FLAG=ask()",) if self.draw.random() < 0.1 else ()
+        return [
+            *head,
+            f"def {name}({', '.join((*names, '*_', *more))}):",
+            *indented(["ask.step()", *self.block(3, within=True)]),
+            *tail,
+        ]
 
     def block(self, depth, *, within=False):
         return list(
@@ -82,7 +89,18 @@ class Script:
             ),
             lambda: [f"return {self.expression(1)}" if within and draw.random() < 0.5 else "pass"],
             lambda: (
-                [draw.choice(("a.f = a.other", "setattr(a, 'g', a.other)", "own_f = print", "x = a.f", "del own_f"))]
+                [
+                    draw.choice(
+                        (
+                            "a.f = a.other",
+                            "setattr(a, 'g', a.other)",
+                            "helper.FLAG = ask()",
+                            "own_f = print",
+                            "x = a.f",
+                            "del own_f",
+                        )
+                    )
+                ]
                 if draw.random() < 0.03
                 else ["pass"]
             ),
@@ -121,6 +139,7 @@ class Script:
                 "sys.version_info >= (3, 8)",
                 "sys.platform == 'win32'",
                 "True",
+                "FLAG",
                 "a.f()",
                 "0",
             )
@@ -174,13 +193,16 @@ class _Ask:
         pass
 
     def __init__(self, draw):
-        self.draw, self.left = draw, 300
+        self.draw, self.left = draw, 500
 
     def __call__(self):
+        self.step()
+        return self.draw.randrange(2)
+
+    def step(self):
         self.left -= 1
         if self.left < 0:
             raise self.TooLongError
-        return self.draw.randrange(2)
 
     @staticmethod
     def keep(_function):
@@ -254,7 +276,7 @@ def test_what_is_sure_of_a_random_script_happens_in_every_run(tmp_path):
             happened = called(script, helper, random.Random(f"{seed} {again}"))  # noqa: S311
             ended += happened is not None
             assert happened is None or claimed <= happened, f"seed {seed}\n{script}\n\n# helper\n{helper}"
-    assert sure > PROGRAMS // 4
+    assert sure > PROGRAMS // 8
     assert ended > PROGRAMS
 
 

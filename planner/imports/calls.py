@@ -75,7 +75,9 @@ def read_calls(content: bytes, setting: Setting, module: str, package: str = "")
 
 class _Reader:
     def __init__(self, tree: ast.Module, setting: Setting, module: str, package: str) -> None:
-        self.conditions = Conditions(tree, setting)
+        # When a function is called, anybody may have changed what the file calls a constant.
+        self._at_once = Conditions(tree, setting)
+        self._later = Conditions(ast.Module([], []), setting)
         self._tree = tree
         self._module = module
         self._bound = Counter(_bindings(tree))
@@ -98,9 +100,9 @@ class _Reader:
         if self._bound["*"] or self._may_end_unseen():
             over = any(_ends(node) for node in self._tree.body if not isinstance(node, _DEFINITIONS))
             return Calls((Call("exit", sure=False),) if over else (), ends=ends)
-        own = {name: _Walk(self).through(node.body) for name, node in self._functions.items()}
+        own = {name: _Walk(self, self._later).through(node.body) for name, node in self._functions.items()}
         taken = {name: (Call(target),) for name, target in self._imported.items()}
-        return Calls(_Walk(self).through(self._tree.body), {**taken, **own}, ends)
+        return Calls(_Walk(self, self._at_once).through(self._tree.body), {**taken, **own}, ends)
 
     def target(self, name: str) -> str | None:
         """What a dotted name stands for in the file: a function of its own, something imported, or the end of the process."""
@@ -126,8 +128,9 @@ class _Reader:
 class _Walk:
     """One way through a file or function, from its first statement on."""
 
-    def __init__(self, reader: _Reader) -> None:
+    def __init__(self, reader: _Reader, conditions: Conditions) -> None:
         self._reader = reader
+        self._conditions = conditions
         self._found: dict[Call, None] = {}
 
     def through(self, body: Sequence[ast.stmt]) -> tuple[Call, ...]:
@@ -150,7 +153,7 @@ class _Walk:
         match node:
             case ast.If() | ast.While():
                 self._expression(node.test)
-                truth = self._reader.conditions.truth(node.test)
+                truth = self._conditions.truth(node.test)
                 if isinstance(node, ast.If) and truth is not None:
                     return self._block(node.body if truth else node.orelse)
                 if isinstance(node, ast.While) and truth is not None:
