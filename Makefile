@@ -28,7 +28,7 @@ bench: $(VENV)/.tested-with
 
 # The same damage as in `make test`, fifty times as much of it.
 fuzz: $(VENV)/.tested-with
-	PLANNER_FUZZ=100000 $(BIN)/python -m pytest -q tests/test_elf.py tests/test_fuzz.py tests/test_calls.py tests/test_calls_truth.py \
+	PLANNER_FUZZ=100000 $(BIN)/python -m pytest -q tests/test_elf.py tests/test_fuzz.py tests/test_calls.py tests/test_random_programs.py \
 		-k "damaged or random"
 
 # The same commands on a tree of a million files, with the seconds and the memory of each; it needs room for that many

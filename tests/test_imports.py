@@ -31,6 +31,7 @@ def imported(text, setting=LINUX):
         "try:\n    import gone\nexcept AttributeError:\n    pass",
         "try:\n    import gone\nexcept ImportError as error:\n    raise RuntimeError('needed') from error",
         "try:\n    import gone\nexcept Exception:\n    if sys.version_info >= (3, 8):\n        raise",
+        "try:\n    import os\n    import gone\nexcept ValueError:\n    pass",
         "try:\n    pass\nexcept ImportError:\n    pass\nfinally:\n    import gone",
         "if sys.version_info[0] == 3 and sys.platform.startswith('linux'):\n    import gone",
         "if sys.version_info < (3, 8):\n    pass\nelse:\n    import gone",
@@ -67,6 +68,7 @@ def test_what_is_executed_on_import_counts(text):
         "for name in names:\n    import gone",
         "raise ImportError\nimport gone",
         "import sys\nsys.exit('moved')\nimport gone",
+        "try:\n    int(x)\n    import gone\nexcept ValueError:\n    pass",
     ],
 )
 def test_what_may_be_meant_to_fail_does_not(text):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import warnings
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -112,8 +113,11 @@ class _Reader:
     def _try(self, node: ast.Try) -> Iterator[Import]:
         caught = next((handler for handler in node.handlers if _catches(handler)), None)
         if caught is None or self._ends(caught.body):
-            yield from self._statements(node.body)
-            yield from self._statements(node.orelse)
+            body = [*node.body, *node.orelse]
+            if not all(self._ends(handler.body) for handler in node.handlers):
+                # What comes before an import may raise what is caught: then it is not come to.
+                body = [*takewhile(lambda inner: isinstance(inner, (ast.Import, ast.ImportFrom)), body)]
+            yield from self._statements(body)
         yield from self._statements(node.finalbody)
 
     def _ends(self, body: Sequence[ast.stmt]) -> bool:

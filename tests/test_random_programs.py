@@ -1,7 +1,7 @@
-"""Programs that nobody thought up: what is told of them as surely called is called whenever they are run to their end.
+"""Programs that nobody thought up: what is told of them for certain happens whenever they are run to their end.
 
-Random scripts are run by this python, random functions are compiled and called, each with many random answers to the
-conditions in them. What is sure has to happen every time.
+Random scripts and modules are run by this python, random functions are compiled and called, each with many random answers
+to the conditions in them. What is sure has to happen every time.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ from planner.imports.chains import Sources
 from planner.imports.conditions import Setting
 from planner.imports.modules import Module, Modules
 from planner.imports.running import run
+from planner.imports.source import read
 from tests.test_calls import build, gcc, process
 
 FUNCTIONS = ("f", "g", "h")
@@ -281,6 +282,137 @@ def test_what_is_sure_of_a_random_script_happens_in_every_run(tmp_path):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Imports
+
+
+class Source:
+    """One random module that imports `gone` here and there."""
+
+    def __init__(self, draw):
+        self.draw = draw
+
+    def text(self):
+        head = [
+            "import os, sys, there, contextlib",
+            "from typing import TYPE_CHECKING",
+            "from ask import ask",
+            "FLAG = False",
+        ]
+        return "\n".join([*head, *self.block(3)])
+
+    def block(self, depth):
+        return list(itertools.chain.from_iterable(self.statement(depth) for _ in range(self.draw.randrange(1, 4))))
+
+    def statement(self, depth):
+        draw = self.draw
+        simple = [
+            ["import there"],
+            ["import there, gone"],
+            ["from gone import x"],
+            ["x = ask()"],
+            [draw.choice(("raise ImportError", "raise ValueError", "raise", "sys.exit()", "FLAG = ask()"))]
+            if draw.random() < 0.1
+            else ["pass"],
+        ]
+        if depth == 0:
+            return draw.choice(simple)
+        body = lambda: indented(self.block(depth - 1))  # noqa: E731
+        name = f"own{draw.randrange(9)}"
+        nested = [
+            lambda: [f"if {self.condition()}:", *body()],
+            lambda: [f"if {self.condition()}:", *body(), "else:", *body()],
+            lambda: [f"if {self.condition()}:", *body(), f"elif {self.condition()}:", *body()],
+            lambda: ["for x in range(ask()):", *body()],
+            lambda: [f"while {self.condition()}:", *body(), "    if ask():", "        break"],
+            lambda: ["try:", *body(), f"except{self.caught()}:", *self.handler(body)],
+            lambda: ["try:", *body(), f"except{self.caught()}:", *self.handler(body), "else:", *body()],
+            lambda: ["try:", *body(), "except ValueError:", *body(), f"except{self.caught()}:", *self.handler(body)],
+            lambda: ["try:", *body(), "finally:", *body()],
+            lambda: [f"with {draw.choice(self.contexts)}:", *body()],
+            lambda: [f"def {name}():", *body(), *(["", f"{name}()"] if draw.random() < 0.5 else [])],
+            lambda: [f"class {name}:", *body()],
+        ]
+        return draw.choice([lambda: draw.choice(simple), *nested])()
+
+    contexts = ("open('/dev/null')", "contextlib.suppress(ImportError)", "contextlib.nullcontext()", "ask.hush()")
+
+    def caught(self):
+        return self.draw.choice(
+            (
+                "",
+                " ImportError",
+                " ModuleNotFoundError as error",
+                " (OSError, ImportError)",
+                " Exception",
+                " OSError",
+                " KeyError",
+            )
+        )
+
+    def handler(self, body):
+        again = indented(
+            self.draw.choice((["raise"], ["raise RuntimeError"], ["if ask():", "    raise"], ["there = None"]))
+        )
+        return [*body(), *again] if self.draw.random() < 0.3 else again
+
+    def condition(self):
+        return self.draw.choice(
+            (
+                *(
+                    "ask()",
+                    "ask() or FLAG",
+                    "TYPE_CHECKING",
+                    "not TYPE_CHECKING",
+                    "FLAG",
+                    "not FLAG",
+                    "os.name == 'nt'",
+                ),
+                *("sys.version_info < (3, 8)", "sys.version_info[:2] >= (3, 8)", "sys.platform.startswith('linux')"),
+                *("__name__ == '__main__'", "sys.version_info >= (3, 8) and ask()", "1"),
+            )
+        )
+
+
+def fails(text, draw, *, missing):
+    """Whether a module does not import; None where it ends the process, or goes on for too long."""
+    modules = {name: types.ModuleType(name) for name in ("ask", "gone", "there")}
+    modules["ask"].ask = _Ask(draw)
+    modules["gone"].x = 1
+    kept = {name: sys.modules.get(name) for name in modules}
+    sys.modules.update(modules)
+    if missing:
+        sys.modules["gone"] = None
+    try:
+        exec(compile(text, "source.py", "exec"), {"__name__": "source"})  # noqa: S102
+    except Exception:  # noqa: BLE001
+        return True
+    except (SystemExit, _Ask.TooLongError):
+        return None
+    finally:
+        for name, module in kept.items():
+            if module is None:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = module
+    return False
+
+
+def test_what_is_sure_of_the_imports_of_a_random_module_stops_it_in_every_run():
+    sure = ran = 0
+    for seed in range(2 * PROGRAMS):
+        text = Source(random.Random(seed)).text()  # noqa: S311
+        found = read(text.encode(), Setting(sys.version_info[:2], "linux"))
+        claimed = any(item.module == "gone" for item in found.imports)
+        sure += claimed
+        for again in range(RUNS if claimed else 0):
+            if fails(text, random.Random(f"{seed} {again}"), missing=False) is False:  # noqa: S311
+                ran += 1
+                assert fails(text, random.Random(f"{seed} {again}"), missing=True) is not False, f"seed {seed}\n{text}"  # noqa: S311
+    assert sure > PROGRAMS // 3
+    assert ran > PROGRAMS // 3
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Instructions
 
 WANTED = """
@@ -379,7 +511,7 @@ void *PyInit_core(void) {{ return &module; }}
 @gcc
 def test_what_is_sure_of_random_instructions_happens_in_every_run(tmp_path):
     sure = never = 0
-    for seed in range(max(4, PROGRAMS // 10)):
+    for seed in range(max(4, PROGRAMS // 16)):
         draw = random.Random(seed)  # noqa: S311
         folder = tmp_path / str(seed)
         folder.mkdir()
