@@ -11,6 +11,7 @@ import os
 import random
 import sys
 import types
+from unittest import mock
 
 from planner.abi.calls import surely_called
 from planner.imports.chains import Sources
@@ -238,21 +239,14 @@ def called(script, helper, draw):
     modules["a"].other = lambda *_: None
     modules["ask"].ask = ask
     modules["os"].abort = lambda *_: (_ for _ in ()).throw(_AbortedError)
-    kept = {name: sys.modules.get(name) for name in modules}
-    sys.modules.update(modules)
     try:
-        exec(compile(helper, "helper.py", "exec"), modules["helper"].__dict__)  # noqa: S102
-        exec(compile(script, "script.py", "exec"), {"__name__": "__main__", "print": lambda *_, **__: 1})  # noqa: S102
+        with mock.patch.dict(sys.modules, modules):
+            exec(compile(helper, "helper.py", "exec"), modules["helper"].__dict__)  # noqa: S102
+            exec(compile(script, "script.py", "exec"), {"__name__": "__main__", "print": lambda *_, **__: 1})  # noqa: S102
     except (Exception, _Ask.TooLongError):  # noqa: BLE001
         return None
     except (SystemExit, _AbortedError):
-        return found
-    finally:
-        for name, module in kept.items():
-            if module is None:
-                del sys.modules[name]
-            else:
-                sys.modules[name] = module
+        pass
     return found
 
 
@@ -260,8 +254,10 @@ def told(script, helper, folder):
     """What is told of the script as surely called."""
     for name, text in (("script", script), ("helper", helper)):
         (folder / f"{name}.py").write_text(text)
-    found = {name: Module(name, "", f"{name}.py", f"{name}.py") for name in ("helper",)}
-    found["a"] = Module("a", "", "a.so", None, compiled=True)
+    found = {
+        "helper": Module("helper", "", "helper.py", "helper.py"),
+        "a": Module("a", "", "a.so", None, compiled=True),
+    }
     setting = Setting(sys.version_info[:2], "linux")
     ran = run(("helper", "a"), str(folder / "script.py"), Modules(found), Sources(str(folder), setting), setting)
     return set(ran.objects["a.so"])
@@ -378,22 +374,15 @@ def fails(text, draw, *, missing):
     modules = {name: types.ModuleType(name) for name in ("ask", "gone", "there")}
     modules["ask"].ask = _Ask(draw)
     modules["gone"].x = 1
-    kept = {name: sys.modules.get(name) for name in modules}
-    sys.modules.update(modules)
     if missing:
-        sys.modules["gone"] = None
+        modules["gone"] = None
     try:
-        exec(compile(text, "source.py", "exec"), {"__name__": "source"})  # noqa: S102
+        with mock.patch.dict(sys.modules, modules):
+            exec(compile(text, "source.py", "exec"), {"__name__": "source"})  # noqa: S102
     except Exception:  # noqa: BLE001
         return True
     except (SystemExit, _Ask.TooLongError):
         return None
-    finally:
-        for name, module in kept.items():
-            if module is None:
-                del sys.modules[name]
-            else:
-                sys.modules[name] = module
     return False
 
 
