@@ -22,7 +22,9 @@ Evidence and limits:
     under no condition. What lies beside the script or in the user site is found there, unless python is started with `-I`,
     or with `-P` or `-s`. Unverified: a path whose package leaves while new packages come, which may bring it again; a
     module that also lies in a folder of a PYTHONPATH that is set where the script may be started (with `-E` or `-I` it does
-    not count); and, as a warning, one of a package of which a compiled build comes that was not looked into (`--no-files`,
+    not count); a line of a unit, a table or a script that may not be come to, or may only speak of the path: in the branch of
+    a condition, in a function or a here-document, behind `exit`, beside `||`, as an argument, in a key that starts nothing;
+    and, as a warning, one of a package of which a compiled build comes that was not looked into (`--no-files`,
     or only a server has it), or that leads to what may not load any more.
     Looked for in the usual places of this machine and this user, and in `--scan` folders.
 
@@ -226,15 +228,17 @@ def _finding(
     names = {environment.prefix: environment.name for environment in ctx.installation.environments}
     whole = f"{reference.prefix}/{reference.path}" if reference.path else f"the environment {reference.prefix}"
     runs = severity is Severity.BLOCK and reference.kind in _RUN
+    in_doubt = runs and not reference.surely
     return finding(
         ctx,
         "ENV005",
         severity,
         f"file:{reference.source}",
-        f"{_WORDS[reference.kind]} {reference.source} names {whole}, {text}",
+        f"{_WORDS[reference.kind]} {reference.source} names {whole}, {text}"
+        f"{'; whether it runs that line is not known' if in_doubt else ''}",
         _REMEDIES.get(reference.kind, "let it name an environment that stays"),
         predicts="run" if runs else None,
-        certain=then.certain,
+        certain=then.certain and not in_doubt,
         evidence=(evidence_of(reference), *(evidence or ()), *then.evidence),
         pre_existing=pre_existing,
         environment=names.get(reference.holder or ""),

@@ -26,7 +26,7 @@ from planner.reach import processes as reach_processes
 from planner.reach import services as reach_services
 from planner.reach.beside import own_module
 from planner.reach.command_line import how_started, what_starts
-from planner.reach.commands import activated
+from planner.reach.commands import activated, read_commands
 from planner.reach.notes import Notes, Places, Prefixes
 from planner.reach.read import read_surroundings
 from planner.reach.scripts import imports_of, interpreter_of, options_of
@@ -82,7 +82,49 @@ def test_a_text_names_a_path_only_when_it_does(machine, text, named):
     prefixes = Prefixes(pairs, str(machine / "home"))
     names = {prefix: name for name, prefix in pairs}
     found = list(prefixes.mentions(text.replace("{root}", str(machine / "conda"))))
-    assert [(names[prefix], path) for prefix, path, _ in found] == named
+    assert [(names[prefix], path) for prefix, path, *_ in found] == named
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "text", "surely"),
+    [
+        ("unit", "a.service", "ExecStart={python} -m x", True),
+        ("unit", "a.service", "ExecStart=-@{python} python -m x", True),
+        ("unit", "a.service", "ExecStartPre = /bin/sh -c '{python} -m x'", True),
+        ("unit", "a.service", "ExecStart=/bin/sh -c '{python} -m x || true'", False),
+        ("unit", "a.service", "ConditionPathExists={python}", False),
+        ("unit", "a.service", "Description=runs {python}", False),
+        ("cron", "a", "0 3 * * * root {python} /srv/a.py", True),
+        ("cron", "a", "@daily {python} /srv/a.py", True),
+        ("cron", "a", "*/5 0-6 * jan mon nice -n 5 {python} /srv/a.py >> /tmp/log 2>&1", True),
+        ("cron", "a", "0 3 * * * cd /srv && A=1 {python} a.py", True),
+        ("cron", "a", "0 3 * * * root {python} /srv/a.py || /usr/bin/python3 /srv/a.py", False),
+        ("cron", "a", "0 3 * * * root /usr/bin/python3 /srv/a.py || {python} /srv/a.py", False),
+        ("cron", "a", "0 3 * * * root [ -x {python} ] && /srv/a", False),
+        ("cron", "a", "0 3 * * * root echo {python}", False),
+        ("job", "a.sh", "set -e\n{python} a.py", True),
+        ("job", "a", "#!/bin/sh\nexec {python} a.py", True),
+        ("job", "a.sh", "if [ -x {python} ]; then P=1; fi", False),
+        ("job", "a.sh", "if true; then\n  {python} a.py\nfi", False),
+        ("job", "a.sh", "if true; then\n  x\nfi\n{python} a.py", True),
+        ("job", "a.sh", "run() {\n  {python} a.py\n}\nrun", False),
+        ("job", "a.sh", "echo hi # once it was {python}", False),
+        ("job", "a.sh", "cat <<EOF\n{python}\nEOF", False),
+        ("job", "a.sh", "cat <<EOF\nx\nEOF\n{python} a.py", True),
+        ("job", "a.sh", "exit 0\n{python} a.py", False),
+        ("job", "a.sh", "PYTHON={python}", False),
+        ("job", "a.py", '"""It was\n{python}\n"""', False),
+        ("job", "a.yaml", "description: {python}", False),
+    ],
+)
+def test_what_a_line_surely_runs(machine, kind, name, text, surely):
+    python = str(machine / "conda/bin/python3")
+    write(machine / "conda/bin/python3")
+    prefixes = Prefixes([("base", str(machine / "conda"))], str(machine / "home"))
+    notes = Notes()
+    lines = text.replace("{python}", python).splitlines()
+    read_commands(str(machine / name), iter(enumerate(lines, start=1)), kind, prefixes, notes)
+    assert [reference.surely for reference in notes.references if reference.path == "bin/python3"] == [surely]
 
 
 def test_a_prefix_is_known_by_its_other_spelling_too(machine):

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from planner.reach.command_line import is_python
+from planner.reach.plainly import Plainness
 from planner.reach.scripts import Program, command, named_program, script
 from planner.reference import Reference
 
@@ -45,8 +46,10 @@ def read_commands(
     located = prefixes.locate(path)
     holder = located[0] if located else None
     active = prefixes.named.get("base")  # what a shell begins with
-    seen: set[tuple[str, str, tuple[str, ...]]] = set()
+    seen: dict[tuple[str, str, tuple[str, ...]], bool] = {}
+    plainness = Plainness(path, kind)
     for number, line in lines:
+        plainness.line(number, line)
         stripped = line.strip()
         first = number == 1 and stripped.startswith("#!")
         if not first and stripped.startswith(("#", ";")):
@@ -55,15 +58,17 @@ def read_commands(
         if stacks(line) and active not in {None, holder}:
             notes.references.append(Reference("stack", path, active or "", "", stripped, line=number, holder=holder))
         active = activates[-1] if activates else active
-        for prefix, below, rest in (*prefixes.mentions(line), *((prefix, "", "") for prefix in activates)):
+        for prefix, below, before, rest in (*prefixes.mentions(line), *((prefix, "", "", "") for prefix in activates)):
             words = _arguments(rest) if is_python(below) else ()
-            if prefix == holder or (prefix, below, words) in seen:
+            surely = first or plainness.runs(before, rest)
+            known = seen.get((prefix, below, words))
+            if prefix == holder or known or known is surely:
                 continue
             if len(seen) == _MOST:
                 what = f"it names environments in more than {_MOST} ways"
                 notes.problem(path, what, "the rest of it was not looked at")
                 return
-            seen.add((prefix, below, words))
+            seen[prefix, below, words] = surely
             program = _program(path, prefix, below, words, prefixes, shebang=stripped if first else "")
             notes.references.append(
                 Reference(
@@ -79,6 +84,7 @@ def read_commands(
                     started=program.started,
                     bound=program.bound,
                     script=program.script,
+                    surely=surely,
                     broken=not os.path.lexists(os.path.join(prefix, below)),
                 )
             )

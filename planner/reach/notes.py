@@ -102,7 +102,7 @@ class Prefixes:
         # The longest first: an environment that lies in another one is itself.
         longest_first = sorted(spelled, key=lambda path: (-len(path), path))
         alternatives = "|".join(re.escape(path) for path in longest_first) or r"(?!)"
-        self._mention = re.compile(rf"(?<![\w./~-])({alternatives})(?![\w.-])({_REST})")
+        self._mention = re.compile(rf"(?<![\w./~])(?<![^=@+!:]-)({alternatives})(?![\w.-])({_REST})")
 
     def locate(self, path: str) -> tuple[str, str] | None:
         """The environment's prefix and the path below it; None for what is in none, or in a package cache."""
@@ -138,13 +138,13 @@ class Prefixes:
         expanded = self.expanded(text)
         return self._common in expanded and any(path in expanded for path in self._spelled)
 
-    def mentions(self, text: str) -> Iterator[tuple[str, str, str]]:
-        """Every environment's path that stands in a text: prefix, path below it, and the text after it."""
+    def mentions(self, text: str) -> Iterator[tuple[str, str, str, str]]:
+        """Every environment's path that stands in a text: prefix, path below it, and the text before and after it."""
         text = self.expanded(text)
         for match in self._mention.finditer(text):
             found = self.locate(match[1] + match[2].rstrip(".,/"))
             if found is not None:
-                yield (*found, text[match.end() :])
+                yield (*found, text[: match.start()], text[match.end() :])
 
     def expanded(self, text: str) -> str:
         """The text with the home written out where it says `~/` or `$HOME/`, and base's programs for conda's own names."""
