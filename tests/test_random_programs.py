@@ -21,6 +21,7 @@ from planner.imports.running import run
 from planner.imports.source import read
 from tests.test_calls import build, gcc, process
 
+MINOR = tuple(sys.version_info[:2])
 FUNCTIONS = ("f", "g", "h")
 RUNS = 8  # answers that each program is run with
 PROGRAMS = int(os.environ.get("PLANNER_FUZZ", "2000")) // 10
@@ -363,6 +364,7 @@ class Source:
                     "not FLAG",
                     "os.name == 'nt'",
                 ),
+                *(f"sys.version_info > {MINOR}", f"sys.version_info <= {MINOR}", f"sys.version_info[:2] == {MINOR}"),
                 *("sys.version_info < (3, 8)", "sys.version_info[:2] >= (3, 8)", "sys.platform.startswith('linux')"),
                 *("__name__ == '__main__'", "sys.version_info >= (3, 8) and ask()", "1"),
             )

@@ -27,6 +27,9 @@ _COMPARE: dict[type[ast.cmpop], Callable[[object, object], bool]] = {
 }
 
 
+_MICRO = object()  # in the place of what a version says behind the minor
+
+
 class Setting(Struct, frozen=True):
     """Under what a source is read: the python (major and minor), `sys.platform`, and whether it is run as a script."""
 
@@ -71,10 +74,10 @@ class Conditions:
         compare = _COMPARE.get(type(op))
         if one is None or other is None or compare is None:
             return None
-        if isinstance(one, tuple) and isinstance(other, tuple):
-            # Of the micro version nothing is known here: only what major and minor decide counts.
+        if isinstance(one, tuple) and isinstance(other, tuple) and _MICRO in {*one, *other}:
+            # Of the micro version and what follows nothing is known here, but that they are there.
             length = len(self._setting.python)
-            if one[:length] == other[:length] and max(len(one), len(other)) > length:
+            if one[:length] == other[:length] and min(len(one), len(other)) > length:
                 return None
         try:
             return compare(one, other)
@@ -107,18 +110,22 @@ class Conditions:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="platform"), attr="system")):
                 return {"win32": "Windows", "darwin": "Darwin"}.get(self._setting.platform, "Linux")
             case ast.Attribute(value=ast.Name(id="sys"), attr="version_info"):
-                return python
-            case ast.Attribute(value=ast.Attribute(attr="version_info"), attr="major" | "minor" as part):
-                return python[part == "minor"]
-            case ast.Subscript(value=ast.Attribute(attr="version_info"), slice=ast.Constant(value=0)):
-                return python[0]
-            case ast.Subscript(value=ast.Attribute(attr="version_info"), slice=ast.Constant(value=1)):
-                return python[1]
-            case ast.Subscript(
-                value=ast.Attribute(attr="version_info"),
-                slice=ast.Slice(lower=None, upper=ast.Constant(value=2), step=None),
+                return (*python, _MICRO)
+            case ast.Attribute(
+                value=ast.Attribute(value=ast.Name(id="sys"), attr="version_info"), attr="major" | "minor" as part
             ):
-                return python
+                return python[part == "minor"]
+            case ast.Subscript(value=ast.Attribute(value=ast.Name(id="sys"), attr="version_info"), slice=part):
+                return self._part(part)
+        return None
+
+    def _part(self, part: ast.expr) -> object:
+        """A part of `sys.version_info`: major, minor, or both."""
+        match part:
+            case ast.Constant(value=int(at)) if at in {0, 1}:
+                return self._setting.python[at]
+            case ast.Slice(lower=None, upper=ast.Constant(value=2), step=None):
+                return self._setting.python
         return None
 
 
