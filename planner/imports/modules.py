@@ -92,7 +92,8 @@ class Both:
     def before(self) -> Modules:
         """Those that are there now."""
         found = _named(self._paths.there, {}, self._pythons[0])
-        return _modules({**found, **self._beside}, self._elsewhere[0].union(*self._added.values()))
+        lying = _lying(self._environment.prefix, self._pythons[0])
+        return _modules({**found, **self._beside}, self._elsewhere[0].union(lying, *self._added.values()))
 
     @cached_property
     def after(self) -> Modules:
@@ -187,6 +188,12 @@ def _module(path: str, below: str, owner: str, source: str | None) -> Module | N
 
 
 @lru_cache(maxsize=1 << 14)
+def _lying(prefix: str, python: str | None) -> frozenset[str]:
+    """The top-level names of all that lies in site-packages, whoever brought it."""
+    folder = f"{folder_of(python)}site-packages" if python else "Lib/site-packages"
+    return frozenset(name.partition(".")[0] for name in _listed(os.path.join(prefix, folder)))
+
+
 def _dotted(folder: str) -> str | None:
     """The package that a folder is, "" for none; None for a folder that cannot be one. Many modules lie in each."""
     parts = folder.split("/") if folder else []
