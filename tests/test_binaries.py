@@ -585,3 +585,13 @@ def test_symbols_of_a_python_that_nobody_has_seen_are_not_missed(tmp_path):
         after = Tree(str(tmp_path), {module: kept}, owners, frozenset({"bin/python"} if owners else ()))
         found = Comparison(Loader(before, None), Loader(after, None), minor="3.11", glibc=None).breaks()
         assert [item.wanted for item in found if item.certain] == broken
+
+
+def test_a_path_is_inside_however_the_prefix_is_spelled(tmp_path):
+    (tmp_path / "root/lib").mkdir(parents=True)
+    (tmp_path / "conda").symlink_to("root")
+    for prefix, other in (("root", "conda"), ("conda", "root")):
+        tree = Tree(str(tmp_path / prefix), {})
+        assert tree.inside(f"{tmp_path}/{other}/lib/libfoo.so.1") == "lib/libfoo.so.1"
+        assert tree.inside(f"{tmp_path}/rooted/lib/libfoo.so.1") is None
+        assert tree.inside(f"{tmp_path}/lib/libfoo.so.1") is None

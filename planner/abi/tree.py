@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -76,10 +77,14 @@ class Tree(Struct, frozen=True):
         return None
 
     def inside(self, path: str) -> str | None:
-        """A path relative to the prefix; None for one outside it."""
+        """A path relative to the prefix, however that is spelled; None for one outside it."""
         if not path.startswith("/"):
             return path
-        return path[len(self.prefix) + 1 :] if path.startswith(self.prefix + "/") else None
+        if path.startswith(self.prefix + "/"):
+            return path[len(self.prefix) + 1 :]
+        folder, _, name = path.rpartition("/")
+        real, prefix = _real(folder), _real(self.prefix)
+        return f"{real}/{name}"[len(prefix) + 1 :] if f"{real}/".startswith(f"{prefix}/") else None
 
     def absolute(self, path: str) -> str:
         """A path as a message of the loader has it."""
@@ -99,6 +104,11 @@ class Tree(Struct, frozen=True):
                 return posixpath.normpath(f"{self._led(path[:at], entry.link)}{path[at:]}")
             at = path.rfind("/", 0, at)
         return None
+
+
+@lru_cache(maxsize=4096)  # the loader asks for many files of few folders
+def _real(folder: str) -> str:
+    return os.path.realpath(folder)
 
 
 def takes_part(path: str) -> bool:
