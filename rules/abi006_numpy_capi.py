@@ -14,7 +14,8 @@ How it decides:
     upper bound that is met holds; a build older than numpy 2.0's first beta (March 2024) was not built with it.
 
 Evidence and limits:
-    Certain where the module was read. Modules that take numpy's arrays by other ways (pybind11, the buffer protocol) hold
+    Certain where the module was read. A library with the API in it that is no module itself (libtorch_python.so) need not
+    stop an import: torch before 2.3 starts with a warning ("Failed to initialize NumPy"), and `.numpy()` fails. Modules that take numpy's arrays by other ways (pybind11, the buffer protocol) hold
     no such sentence and are not judged. A module that imports the API late breaks only then.
 
 Example:
@@ -24,7 +25,8 @@ What to do:
     Let the package move to a build for numpy 2 in the same change, keep numpy below 2, or make a new environment.
 
 References:
-    numpy's guide "For downstream package authors", NumPy 2.0 ABI handling; numpy/_core/include/numpy/numpyconfig.h.
+    numpy's guide "For downstream package authors", NumPy 2.0 ABI handling; numpy/_core/include/numpy/numpyconfig.h;
+    pytorch/pytorch#107302 and #135013 for torch.
 """
 
 from __future__ import annotations
@@ -80,6 +82,9 @@ def _by_modules(
             f'{first.target}) but the running NumPy has" an older one'
         )
         built = f"it names (NumPy {first.target})"
+    imported = any(use.module for _, use in modules)
+    if not imported:
+        why += "; what links to that library may start with a warning, and fail when it needs numpy"
     evidence = tuple(Evidence("file", path, built) for path, _ in modules)
     name = owner.partition(":")[2]
     others = f" and {len(modules) - 1} more modules" if len(modules) > 1 else ""
@@ -91,7 +96,7 @@ def _by_modules(
         owner,
         f"numpy goes from {before.version} to {after.version}, and {told} as it is; {why}",
         _remedy(name, before),
-        predicts="import",
+        predicts="import" if imported else None,
         evidence=evidence,
         edges=(_edge(owner, built, "broken", evidence[:1]),),
         pre_existing=pre_existing,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from planner.abi.symbols import definitions
 from planner.versions import compare, major, minor
 
 if TYPE_CHECKING:
@@ -32,10 +33,14 @@ _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 class NumpyUse(Struct, frozen=True):
-    """`major` is the numpy whose headers it was built with (1 or 2); `target` the oldest X.Y it runs with, if named."""
+    """`major` is the numpy whose headers it was built with (1 or 2); `target` the oldest X.Y it runs with, if named.
+
+    `module` is False for a library that modules link to: python does not import it, and they may go on without numpy.
+    """
 
     major: int
     target: str | None = None
+    module: bool = True
 
     def serves(self, version: str) -> bool:
         """Whether a module that says this runs with that version of numpy."""
@@ -58,7 +63,9 @@ def numpy_use(path: str) -> NumpyUse | None:
         return None
     if _API not in seen or not seen & {_FIRST, _SECOND}:
         return None
-    return NumpyUse(2 if _SECOND in seen else 1, target)
+    name = os.path.basename(path).removesuffix(".so")
+    library = name.startswith("lib") and "." not in name and not definitions(path, [f"PyInit_{name}"])
+    return NumpyUse(2 if _SECOND in seen else 1, target, module=not library)
 
 
 @lru_cache(maxsize=4096)
