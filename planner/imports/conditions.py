@@ -139,6 +139,8 @@ def _constants(tree: ast.Module) -> dict[str, object]:
                 values.setdefault(name, []).append(value)
             case ast.Name(ctx=ast.Store() | ast.Del(), id=name):
                 bound[name] += 1
+            case ast.alias(name="*") | ast.Name(id="exec" | "globals" | "vars"):
+                return {}  # anything may be bound
             case ast.alias():
                 bound[node.asname or node.name.partition(".")[0]] += 1
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():

@@ -8,6 +8,7 @@ platform. Conditions are `planner.imports.conditions`'. Pure: takes bytes.
 from __future__ import annotations
 
 import ast
+import builtins
 import warnings
 from itertools import takewhile
 from typing import TYPE_CHECKING
@@ -139,7 +140,7 @@ def _catches(handler: ast.ExceptHandler) -> bool:
     for kind in kinds:
         if kind is None or isinstance(kind, ast.Attribute) or not isinstance(kind, ast.Name):
             return True
-        if kind.id in _CATCHING or not kind.id.endswith("Error"):
+        if kind.id in _CATCHING or not hasattr(builtins, kind.id):
             return True
     return False
 
