@@ -76,9 +76,16 @@ def _is_cache(path: str) -> bool:
     return path.endswith((".pyc", "/INSTALLER", "/RECORD", "/REQUESTED"))
 
 
+def _is_missed(path: str) -> bool:
+    """Whether a module goes with a file. Without its `__init__`, a folder is a namespace; tests are nobody's module."""
+    folders, _, name = path.rpartition("/")
+    return name.endswith((".py", ".pyd", ".so")) and name != "__init__.py" and "tests" not in folders.split("/")
+
+
 def _lost(ctx: RuleContext, dist: PipDist, record: PackageRecord, shared: tuple[SharedPath, ...]) -> Finding:
     """Conda removes by its list, and what lies there is pip's."""
     count = f"{len(shared)} path{'' if len(shared) == 1 else 's'}"
+    gone = dist_name(record) == dist.name or any(_is_missed(item.path) for item in shared)
     return finding(
         ctx,
         "PIP004",
@@ -87,7 +94,7 @@ def _lost(ctx: RuleContext, dist: PipDist, record: PackageRecord, shared: tuple[
         f"{pip_label(dist)} has {count} in common with {record.name} {record.version} of conda, which leaves and takes them away",
         f"install {dist.name}=={dist.version} again by pip after the change",
         # In another python's folder it is out of sight anyway, which is PIP001's.
-        predicts=None if ctx.python_minor_moves else "gone",
+        predicts="gone" if gone and not ctx.python_minor_moves else None,
         evidence=_both(dist, record, shared, f"{count} are in conda-meta/{record.dist_name}.json too"),
     )
 
