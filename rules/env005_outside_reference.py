@@ -1,10 +1,11 @@
 """ENV005 outside-reference: something outside the environment refers to what changes in it.
 
 What it checks:
-    Kernelspecs, first lines of scripts and links in `bin` folders, systemd units, cron tables, job scripts in `--scan`
-    folders, activation scripts, start-up files of shells, variables that an activation or a kernel sets (CUDA_HOME, say),
-    `.pth` files and editable installs, and stacked activation, which name the environment that changes. And of the
-    environment's own: kernelspecs, and scripts in its `bin` that no package brought.
+    Kernelspecs, first lines of scripts and links in `bin` folders, systemd units, cron tables, shell scripts in folders of
+    programs (~/bin, ~/.local/bin, /usr/local/bin), job scripts in `--scan` folders, activation scripts, start-up files of
+    shells, variables that an activation or a kernel sets (CUDA_HOME, say), `.pth` files and editable installs, and stacked
+    activation, which name the environment that changes. And of the environment's own: kernelspecs, and scripts in its `bin`
+    that no package brought.
 
 Why it matters:
     Whoever wrote them is not asked before the change and finds out when the job does not run. conda knows of none of them.

@@ -164,6 +164,7 @@ def test_environments_that_a_script_activates(machine, line, names):
         ("#!/bin/sh\n'''exec' /opt/long/bin/python \"$0\" \"$@\"\n' '''", "/opt/long/bin/python"),
         ("#!/bin/sh\n'''exec' /opt/long/bin/python -sE \"$0\" \"$@\"\n' '''", "/opt/long/bin/python"),
         ("#!/usr/bin/env python", None),
+        ("#!/usr/bin/env -S A=1 /opt/conda/bin/python -I\n", "/opt/conda/bin/python"),
         ("\x7fELF", None),
         ("#!", None),
         ("#!python", None),

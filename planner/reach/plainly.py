@@ -47,7 +47,7 @@ class Plainness:
     def line(self, number: int, line: str) -> None:
         """Go on to the next line."""
         if number == 1 and self._kind == "job" and line.startswith("#!"):
-            self._is_shell = _SHELL.match(line) is not None
+            self._is_shell = is_shell_script(line)
         if self._here:
             self._within = True
             if line.strip() == self._here:
@@ -73,3 +73,8 @@ class Plainness:
         if self._kind == "cron" and _TABLE.fullmatch(before):
             return True
         return _COMMAND.fullmatch(re.split(r"&&|;", before)[-1]) is not None
+
+
+def is_shell_script(beginning: str) -> bool:
+    """Whether the first line of a file names a shell of the Bourne family."""
+    return _SHELL.match(beginning) is not None

@@ -16,7 +16,7 @@ from planner.reach.own import own_scripts
 from planner.reach.path_files import editables, path_files, site_folders
 from planner.reach.processes import processes
 from planner.reach.scripts import programs
-from planner.reach.services import jobs, services
+from planner.reach.services import jobs, services, wrappers
 from planner.reach.settings import settings
 from planner.reach.user_site import switched_off, user_site_folders, user_sites
 from planner.reach.virtualenvs import virtualenvs
@@ -89,6 +89,7 @@ def read_references(
     activations(pairs, prefixes, places, notes)
     kernels(pairs, prefixes, places, notes)
     services(prefixes, places, notes)
+    wrappers(prefixes, places, notes)
     virtualenvs(prefixes, places, notes)
     path_files([*sites, *_of_virtualenvs(notes)], prefixes, notes)
     jobs(prefixes, places, notes)

@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from functools import lru_cache
-from itertools import takewhile
+from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -38,11 +38,12 @@ def programs(environments: Sequence[tuple[str, str]], prefixes: Prefixes, places
     """Links and first lines in every `bin` that lead into an environment other than the one they lie in."""
     for _, prefix in environments:
         _folder(os.path.join(prefix, "bin"), prefix, prefixes, notes)
-    for folder in _own_folders(places):
+    for folder in own_folders(places):
         _folder(folder, None, prefixes, notes)
 
 
-def _own_folders(places: Places) -> Iterator[str]:
+def own_folders(places: Places) -> Iterator[str]:
+    """The folders on PATH in which this user, and the machine's administrator, put programs of their own."""
     folders = [os.path.join(places.home, ".local", "bin"), os.path.join(places.home, "bin")]
     base = places.environ.get("PYTHONUSERBASE")
     if base and os.path.isabs(base):
@@ -146,20 +147,26 @@ def head(path: str) -> str:
 
 
 def interpreter_of(text: str) -> str | None:
-    """The absolute path of the interpreter that a script's beginning names; None for none, and for `/usr/bin/env`."""
+    """The absolute path of the interpreter that a script's beginning names, by way of `env` or not; None where it has none."""
     long = _LONG.match(text)
     if long:
         return long[1] or long[2]
-    words = text.partition("\n")[0].removeprefix("#!").split() if text.startswith("#!") else []
-    return words[0] if words and words[0].startswith("/") and os.path.basename(words[0]) != "env" else None
+    words = _first_words(text)
+    return words[0] if words and words[0].startswith("/") else None
 
 
 def options_of(text: str) -> list[str]:
     """What a script's first line hands to its interpreter."""
     long = _LONG.match(text)
-    if long:
-        return long[3].split()
-    return text.partition("\n")[0].removeprefix("#!").split()[1:] if text.startswith("#!") else []
+    return long[3].split() if long else _first_words(text)[1:]
+
+
+def _first_words(text: str) -> list[str]:
+    """The interpreter that a first line names and what it hands to that, without `env` and what is for `env` itself."""
+    words = text.partition("\n")[0].removeprefix("#!").split() if text.startswith("#!") else []
+    if words and os.path.basename(words[0]) == "env":
+        return [*dropwhile(lambda word: word.startswith("-") or "=" in word, words[1:])]
+    return words
 
 
 class Program(Struct, frozen=True):

@@ -1,11 +1,17 @@
-"""What starts by itself: systemd units, cron tables, and job scripts in the folders that `--scan` names."""
+"""What starts by itself: systemd units, cron tables, and job scripts in the folders that `--scan` names.
+
+And what is started by a name of its own: shell scripts among the programs of this user and machine.
+"""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
+from planner.reach.command_line import is_python
 from planner.reach.commands import may_tell, read_commands
+from planner.reach.plainly import is_shell_script
+from planner.reach.scripts import head, interpreter_of, own_folders
 from planner.reach.settings import VARIABLES, of_line
 from planner.reach.walk import walk
 
@@ -43,6 +49,16 @@ def services(prefixes: Prefixes, places: Places, notes: Notes) -> None:
             if entry.path not in seen and entry.is_file(follow_symlinks=False):
                 seen.add(entry.path)
                 _read(entry.path, "cron", prefixes, notes)
+
+
+def wrappers(prefixes: Prefixes, places: Places, notes: Notes) -> None:
+    """Shell scripts among the programs of this user and machine: what such a script names is started by its name."""
+    for folder in own_folders(places):
+        for entry in notes.entries(folder, _NOT_KNOWN):
+            first = head(entry.path) if not entry.is_symlink() and _is_small(entry) else ""
+            # One whose shell hands it to python at once is a script of python's.
+            if is_shell_script(first) and not is_python(interpreter_of(first) or ""):
+                _read(entry.path, "job", prefixes, notes)
 
 
 def jobs(prefixes: Prefixes, places: Places, notes: Notes) -> None:
