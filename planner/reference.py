@@ -60,10 +60,11 @@ class Reference(Struct, frozen=True):
     `holder` is the prefix of the environment that `source` itself lies in, None outside all of them.
     `interpreter` is the path below `prefix` of the python that it is run by, where it is known: of the script that is
     named, or of a virtual environment (empty: it has a copy). `modules` are the top-level modules that it imports as soon
-    as it starts, but for those beside it where that python, `started` so, looks there first; `bound` are the files of these
-    that only one python can load. `script` is the file that the python runs, where it is one. `surely` is False for a line that may not be come to, or may
-    only speak of the path. Of a virtual environment: `python` is the X.Y it was made for, `made_by` the tool, and
-    `modules` are the names of its distributions. `broken` says that it does not work today: what it names is not there.
+    as it starts, and `within` those below these, by dotted names, but for those beside it where that python, `started` so,
+    looks there first; `bound` are the files of these that only one python can load. `script` is the file that the python
+    runs, where it is one. `surely` is False for a line that may not be come to, or may only speak of the path. Of a virtual
+    environment: `python` is the X.Y it was made for, `made_by` the tool, and `modules` are the names of its distributions.
+    `broken` says that it does not work today: what it names is not there.
     """
 
     kind: ReferenceKind
@@ -75,6 +76,7 @@ class Reference(Struct, frozen=True):
     holder: str | None = None
     interpreter: str = ""
     modules: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
     started: Started = PLAINLY
     bound: tuple[str, ...] = ()
     script: str = ""

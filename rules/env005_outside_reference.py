@@ -20,13 +20,14 @@ How it decides:
 
 Evidence and limits:
     The line itself, with its number. Scripts are read, not run; of their imports only those count that stand at the top,
-    under no condition. What lies beside the script or in the user site is found there, unless python is started with `-I`,
-    or with `-P` or `-s`. Unverified: a path whose package leaves while new packages come, which may bring it again; a
-    module that also lies in a folder of a PYTHONPATH that is set where the script may be started (with `-E` or `-I` it does
-    not count); a line of a unit, a table or a script that may not be come to, or may only speak of the path: in the branch of
-    a condition, in a function or a here-document, behind `exit`, beside `||`, as an argument, in a key that starts nothing;
-    and, as a warning, one of a package of which a compiled build comes that was not looked into (`--no-files`,
-    or only a server has it), or that leads to what may not load any more.
+    under no condition but that it is started as a script; `-m app` counts as an import of `app.__main__`. What lies beside
+    the script or in the user site is found there, unless python is started with `-I`, or with `-P` or `-s`. Unverified: a
+    path whose package leaves while new packages come, which may bring it again; a module that also lies in a folder of a
+    PYTHONPATH that is set where the script may be started (with `-E` or `-I` it does not count); a line of a unit, a table
+    or a script that may not be come to, or may only speak of the path: in the branch of a condition, in a function or a
+    here-document, behind `exit`, beside `||`, as an argument, in a key that starts nothing; and, as a warning, one of a
+    package of which a compiled build comes that was not looked into (`--no-files`, or only a server has it), or that leads
+    to what may not load any more.
     Looked for in the usual places of this machine and this user, and in `--scan` folders.
 
 Example:
@@ -125,7 +126,10 @@ def _needs(ctx: RuleContext, lost: Callable[..., _Lost], reference: Reference) -
     """What it imports at once that it would not find."""
     if reference.kind not in _RUN:
         return ()
-    return (*lost(reference.modules, reference.started), *lost_beside(ctx, reference.bound))
+    found = lost(reference.modules, reference.started)
+    tops = {name for name, _ in found}
+    within = tuple(name for name in reference.within if name.partition(".")[0] not in tops)
+    return (*found, *lost(within, reference.started), *lost_beside(ctx, reference.bound))
 
 
 def _leaves(ctx: RuleContext, path: str) -> bool:

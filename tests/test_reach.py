@@ -29,7 +29,7 @@ from planner.reach.command_line import how_started, what_starts
 from planner.reach.commands import activated, read_commands
 from planner.reach.notes import Notes, Places, Prefixes
 from planner.reach.read import read_surroundings
-from planner.reach.scripts import imports_of, interpreter_of, options_of
+from planner.reach.scripts import ScriptImports, imports_of, interpreter_of, options_of
 from planner.reach.walk import walk
 from planner.reference import PLAINLY
 from planner.render.view import build_view
@@ -180,13 +180,11 @@ def test_only_imports_under_no_condition_count(tmp_path):
         'import os, numpy.linalg\nfrom scipy import stats\nfrom . import y\n"""\nimport text\n"""\n'
         "try:\n    import rich\nexcept ImportError:\n    pass\nif x:\n    import pandas\ndef f():\n    import torch\n",
     )
-    assert imports_of(str(script)) == (("numpy", "os", "scipy"), ())
-    assert imports_of(str(write(tmp_path / "sh", "#!/bin/sh\nexit 1\n"))) == ((), ())
-    assert imports_of(str(write(tmp_path / "moved", "import sys\nsys.exit('it has moved')\nimport torch\n"))) == (
-        ("sys",),
-        (),
-    )
-    assert imports_of(str(write(tmp_path / "deep", "(" * 60_000))) == ((), ())
+    assert imports_of(str(script)) == ScriptImports(("numpy", "os", "scipy"), ("numpy.linalg",))
+    assert imports_of(str(write(tmp_path / "sh", "#!/bin/sh\nexit 1\n"))) == ScriptImports()
+    moved = write(tmp_path / "moved", "import sys\nsys.exit('it has moved')\nimport torch\n")
+    assert imports_of(str(moved)).modules == ("sys",)
+    assert imports_of(str(write(tmp_path / "deep", "(" * 60_000))) == ScriptImports()
 
 
 def test_what_lies_beside_a_script_is_its_own(tmp_path):
@@ -194,8 +192,8 @@ def test_what_lies_beside_a_script_is_its_own(tmp_path):
         write(tmp_path / name)
     bound = [str(write(tmp_path / f"one.cpython-{tag}-x86_64-linux-gnu.so")) for tag in ("310", "39")]
     tool = str(write(tmp_path / "tool", "import own, package, folder, rich, any, one\n"))
-    assert imports_of(tool) == (("folder", "rich"), tuple(bound))
-    assert imports_of(tool, beside=False) == (("any", "folder", "one", "own", "package", "rich"), ())
+    assert imports_of(tool) == ScriptImports(("folder", "rich"), (), tuple(bound))
+    assert imports_of(tool, beside=False).modules == ("any", "folder", "one", "own", "package", "rich")
 
 
 def test_what_this_python_finds_beside_a_script_is_what_is_said_of_it(tmp_path):

@@ -82,6 +82,7 @@ def read_commands(
                     interpreter=program.interpreter,
                     modules=program.modules,
                     started=program.started,
+                    within=program.within,
                     bound=program.bound,
                     script=program.script,
                     surely=surely,

@@ -90,6 +90,7 @@ def _kernel(path: str, holder: str | None, prefixes: Prefixes, notes: Notes) -> 
             interpreter=program.interpreter or below,
             modules=program.modules,
             started=started,
+            within=program.within,
             bound=program.bound,
             script=program.script,
             broken=not os.path.exists(os.path.join(prefix, below)),

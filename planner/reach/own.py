@@ -59,6 +59,7 @@ def own_scripts(
                 interpreter=program.interpreter,
                 modules=program.modules,
                 started=program.started,
+                within=program.within,
                 bound=program.bound,
                 script=program.script,
                 broken=not os.path.exists(os.path.join(target.prefix, located[1])),

@@ -22,12 +22,13 @@ from planner.reach.command_line import how_started, what_starts
 from planner.reference import PLAINLY, Reference, Started
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from planner.reach.notes import Notes, Places, Prefixes
 
 _HEAD = 512  # bytes; the kernel itself reads no longer first line
-_SCRIPT = 64 * 1024
+_SCRIPT = 1024 * 1024  # bytes
+_AS_SCRIPT = frozenset({"__name__ == '__main__'", "'__main__' == __name__"})
 _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 # A first line that is too long for the kernel: `#!/bin/sh`, then python's own line in a text that sh reads as a command.
 _LONG = re.compile(r"""\A#!/bin/sh\n'''exec' (?:"(/[^"\n]+)"|(/[^"\n]+?))((?: -\w+)*) "\$0\"""")
@@ -79,6 +80,7 @@ def _link(path: str, holder: str | None, prefixes: Prefixes) -> Reference | None
         interpreter=program.interpreter,
         modules=program.modules,
         started=program.started,
+        within=program.within,
         bound=program.bound,
         script=program.script,
         broken=not os.path.exists(path),
@@ -123,6 +125,7 @@ def _shebang(path: str, holder: str | None, prefixes: Prefixes) -> Reference | N
         interpreter=program.interpreter,
         modules=program.modules,
         started=program.started,
+        within=program.within,
         bound=program.bound,
         script=program.script,
         broken=not os.path.exists(interpreter),
@@ -172,12 +175,14 @@ def _first_words(text: str) -> list[str]:
 class Program(Struct, frozen=True):
     """What a python runs: the python below the environment that is named, what it imports at once, how it is started.
 
-    `bound` are the files of modules beside it that it imports, too, and that only one python can load. `script` is the file
-    that it runs, where that is a source with imports.
+    `within` are the modules below `modules` that it imports, too, by dotted names. `bound` are the files of modules beside it
+    that it imports, too, and that only one python can load. `script` is the file that it runs, where that is a source with
+    imports.
     """
 
     interpreter: str = ""
     modules: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
     started: Started = PLAINLY
     bound: tuple[str, ...] = ()
     script: str = ""
@@ -202,41 +207,72 @@ def command(interpreter: str, words: Sequence[str]) -> Program:
     started = how_started(words)
     module, path = what_starts(words)
     if module:
+        if not started.site or not module.replace(".", "").isidentifier():
+            return Program(interpreter, started=started)
         name = module.partition(".")[0]
-        return Program(interpreter, (name,) if started.site and name.isidentifier() else (), started)
-    return _of_script(path, interpreter, started) if os.path.isabs(path) else Program(interpreter, (), started)
+        return Program(interpreter, (name,), within_of(name, [module, f"{module}.__main__"]), started)
+    return _of_script(path, interpreter, started) if os.path.isabs(path) else Program(interpreter, started=started)
 
 
 def _of_script(path: str, interpreter: str, started: Started) -> Program:
-    modules, bound = imports_of(path, beside=started.beside)
-    return Program(interpreter, modules if started.site else (), started, bound, path if modules else "")
+    found = imports_of(path, beside=started.beside)
+    if not started.site:
+        return Program(interpreter, (), (), started, found.bound, path if found.modules else "")
+    return Program(interpreter, found.modules, found.within, started, found.bound, path if found.modules else "")
 
 
-def imports_of(path: str, *, beside: bool = True) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The top-level modules that a python script imports as soon as it starts, sorted; empty where it is not python.
+def within_of(top: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Those of dotted names that lie below a top-level one."""
+    return tuple(name for name in names if name.startswith(f"{top}."))
 
-    Those that lie beside it are its own and left out, where its python looks there first (`beside`): of these come the
-    files of those that only one python can load.
+
+class ScriptImports(Struct, frozen=True):
+    """What a script imports as soon as it starts: top-level `modules`, those `within` them by dotted names, each sorted.
+
+    `bound` are the files of modules beside it that only one python can load.
+    """
+
+    modules: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
+    bound: tuple[str, ...] = ()
+
+
+def imports_of(path: str, *, beside: bool = True) -> ScriptImports:
+    """What a python script imports as soon as it starts; nothing where it is not python.
+
+    Modules that lie beside it are its own and left out, where its python looks there first (`beside`).
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode) or os.path.getsize(path) > _SCRIPT:
-            return (), ()
+            return ScriptImports()
         with open(path, "rb") as file:
             content = file.read(_SCRIPT)
         tree = parsed(content)
     except (OSError, *UNREADABLE):
-        return (), ()
-    names: set[str] = set()
-    for node in takewhile(lambda node: not ends(node), tree.body):
+        return ScriptImports()
+    names: dict[str, None] = {}
+    for node in takewhile(lambda node: not ends(node), _started(tree)):
         if isinstance(node, ast.Import):
-            names.update(alias.name.partition(".")[0] for alias in node.names)
+            names.update(dict.fromkeys(alias.name for alias in node.names))
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            names.add(node.module.partition(".")[0])
-    if not beside:
-        return tuple(sorted(names)), ()
-    folder = _real(os.path.dirname(os.path.realpath(path) if os.path.islink(path) else path))
-    own = {name: files for name in names if (files := own_module(folder, name)) is not None}
-    return tuple(sorted(names - own.keys())), tuple(sorted(file for files in own.values() for file in files))
+            names[node.module] = None
+    tops = {name.partition(".")[0] for name in names}
+    own: dict[str, tuple[str, ...]] = {}
+    if beside:
+        folder = _real(os.path.dirname(os.path.realpath(path) if os.path.islink(path) else path))
+        own = {top: files for top in tops if (files := own_module(folder, top)) is not None}
+    found = sorted(tops - own.keys())
+    within = [name for top in found for name in within_of(top, sorted(names))]
+    return ScriptImports(tuple(found), tuple(within), tuple(sorted(file for files in own.values() for file in files)))
+
+
+def _started(tree: ast.Module) -> Iterator[ast.stmt]:
+    """The statements of a script, with those for when it is started as one."""
+    for node in tree.body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) in _AS_SCRIPT:
+            yield from node.body
+        else:
+            yield node
 
 
 @lru_cache(maxsize=1024)  # a thousand scripts lie in one folder
