@@ -63,7 +63,8 @@ class Reference(Struct, frozen=True):
     as it starts, and `within` those below these, by dotted names, but for those beside it where that python, `started` so,
     looks there first; `bound` are the files of these that only one python can load. `script` is the file that the python
     runs, where it is one. `surely` is False for a line that may not be come to, or may only speak of the path. Of a virtual
-    environment: `python` is the X.Y it was made for, `made_by` the tool, and `modules` are the names of its distributions.
+    environment: `python` is the X.Y it was made for, `made_by` the tool, `modules` the names of its distributions, and
+    `shares` says that it has the packages of that python besides.
     `broken` says that it does not work today: what it names is not there.
     """
 
@@ -83,6 +84,7 @@ class Reference(Struct, frozen=True):
     surely: bool = True
     python: str | None = None
     made_by: str = ""
+    shares: bool = False
     broken: bool = False
 
     @property

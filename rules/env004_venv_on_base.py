@@ -2,7 +2,8 @@
 
 What it checks:
     Virtual environments (venv, virtualenv, pipx, poetry, tox, pipenv, uv) whose `pyvenv.cfg` or `bin/python` leads into the
-    environment that changes, when its python moves to another minor, flips its ABI at the same one, or leaves.
+    environment that changes, when its python moves to another minor, flips its ABI at the same one, or leaves; and those
+    that share its packages, when some leave.
 
 Why it matters:
     A virtual environment has no python of its own. It starts the one it was made from, and keeps its packages in
@@ -12,7 +13,8 @@ How it decides:
     By what its `bin/python` is. A link to `bin/pythonX.Y` leads nowhere once that file is gone: it no longer starts. A
     copy finds no standard library: it no longer starts. A link to `bin/python` starts the new python, which looks for
     packages in a folder that is not there: all of them are lost. One without packages only changes its python: a warning.
-    A free-threaded python of the same X.Y has folders of its own (`lib/python3.13t`), so that a flip does the same.
+    One that also has the packages of that python (`include-system-site-packages = true`) is told of those that leave: a
+    warning. A free-threaded python of the same X.Y has folders of its own (`lib/python3.13t`), so that a flip does the same.
 
 Evidence and limits:
     `pyvenv.cfg` and the links are read, nothing is started. Looked for in the home (a few levels deep), where the tools keep
@@ -70,6 +72,8 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
         elif (flipped := flips(ctx)) is not None:
             text, predicts = _flip_fate(ctx, venv, flipped[0][0], flipped[1][0])
             yield _finding(ctx, venv, text, predicts)
+        elif venv.shares and (text := _shared(ctx, venv)):
+            yield _finding(ctx, venv, text, None)
 
 
 def _dead(ctx: RuleContext, venv: Reference) -> str:
@@ -111,6 +115,18 @@ def _flip_fate(ctx: RuleContext, venv: Reference, old: str, new: str) -> tuple[s
     if not venv.modules:
         return f"would start {starts}: {link}; no packages were found in it that it could lose", None
     return f"would start {starts} and lose all its packages ({_named(venv)}), which it has for {old}: {link}", "import"
+
+
+def _shared(ctx: RuleContext, venv: Reference) -> str:
+    """What becomes of the packages that it has in common with the environment; empty where none of them leaves."""
+    leave = [change.name for change in ctx.changes if change.after is None]
+    if not leave:
+        return ""
+    more = f" and {len(leave) - _NAMED} more" if len(leave) > _NAMED else ""
+    return (
+        f"has the packages of {venv.prefix} besides its own (include-system-site-packages = true), and {', '.join(leave[:_NAMED])}"
+        f"{more} would be gone from there: whether something in it needs them is not known"
+    )
 
 
 def _named(venv: Reference) -> str:

@@ -103,6 +103,7 @@ def read_virtualenv(folder: str, prefixes: Prefixes, notes: Notes) -> Reference 
         modules=_dists(folder, version[1] if version else None, notes),
         python=version[1] if version else None,
         made_by=_made_by(folder, keys),
+        shares=keys.get("include-system-site-packages", "").lower() == "true",
         broken=interpreter is None or not os.path.exists(interpreter),
     )
 
