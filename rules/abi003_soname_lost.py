@@ -22,7 +22,8 @@ Evidence and limits:
     upper bound, is still met. An object that is new, and so never
     worked here, is a warning: parts of a package may be for libraries that only some machines have. What a program
     opens by name at run time (dlopen) is not in its headers; where an object needs a library that lies in the
-    environment and no search finds, somebody may open it first, so its going is an unverified warning.
+    environment and no search finds, somebody may open it first, so its going is an unverified warning. Unverified, too,
+    where a file of that name lies in a folder of an LD_LIBRARY_PATH that is set outside the environment.
 
 Example:
     labtool needs liblabzip.so.1, and labzip 2.0 brings liblabzip.so.2.
@@ -84,7 +85,8 @@ def _finding(ctx: RuleContext, subject: str, library: str, breaks: Sequence[Brea
     new = all(found.new for found in breaks)
     stray = all(found.stray for found in breaks)
     held = _is_held(ctx, breaks)
-    certain = any(found.certain for found in breaks) and not new
+    elsewhere = _elsewhere(ctx, library)
+    certain = any(found.certain for found in breaks) and not new and not elsewhere
     provider = next((found.provider for found in breaks if found.provider is not None), None)
     gone = f", given by {becomes(ctx, provider)}" if provider is not None else ""
     error = min(breaks, key=lambda found: found.path).error
@@ -99,6 +101,9 @@ def _finding(ctx: RuleContext, subject: str, library: str, breaks: Sequence[Brea
         option = (
             "; no search finds it now either, so whoever uses the object opens the library first, or nobody uses it"
         )
+    if elsewhere:
+        fate = "nothing in the environment provides it after the change"
+        option = "; a file of that name lies where LD_LIBRARY_PATH is set to, and who starts with that is not known"
     return finding(
         ctx,
         "ABI003",
@@ -111,10 +116,22 @@ def _finding(ctx: RuleContext, subject: str, library: str, breaks: Sequence[Brea
         evidence=[
             *(Evidence("file", found.path, f"needs {found.wanted}{_through(found)}") for found in breaks),
             *dict.fromkeys(_written(ctx, breaks)),
+            *elsewhere,
         ],
         edges=edges_of(ctx, breaks),
         pre_existing=all(found.pre_existing for found in breaks),
     )
+
+
+def _elsewhere(ctx: RuleContext, library: str) -> list[Evidence]:
+    """Where else the library is found by whoever starts with an LD_LIBRARY_PATH that is set outside the environment."""
+    return [
+        Evidence("file", setting.where, f"{setting.text}: {library} lies there, too")
+        for setting in ctx.surroundings.settings
+        if setting.variable == "LD_LIBRARY_PATH"
+        and setting.prefix != ctx.environment.prefix
+        and library in setting.libraries
+    ]
 
 
 def _through(found: Break) -> str:

@@ -24,6 +24,10 @@ PLAIN = [
     "export OTHER=$(echo x)",
 ]
 COMPUTED = [
+    ". /vendor/env.sh",
+    "source /vendor/env.sh",
+    'eval "$(vendor-environment)"',
+    "module load vendor",
     "export LD_LIBRARY_PATH=$(dirname $0)/lib",
     "export LD_LIBRARY_PATH=`pwd`/lib",
     "export LD_LIBRARY_PATH=$ROOT/lib:$LD_LIBRARY_PATH",
