@@ -127,6 +127,29 @@ HEADLINES = {
             "1.5.3."
         ),
     ),
+    "review, one certain and two not verified": (
+        replace(
+            REVIEW,
+            findings=(
+                warning("pandas goes back from 2.0.3 to 1.5.3"),
+                warning("a may go back", status="unverified"),
+                warning("b may go back", status="unverified"),
+                replace(warning("c may be renamed", status="unverified"), severity=Severity.NOTE),
+            ),
+            solver=SAFE.solver,
+        ),
+        (
+            "REVIEW: no rule blocks this, but 1 warning and 2 possible warnings, not verified, need a person's decision; "
+            "first: pandas goes back from 2.0.3 to 1.5.3."
+        ),
+    ),
+    "review of what is not verified": (
+        replace(REVIEW, findings=(warning("a may go back", status="unverified"),), solver=SAFE.solver),
+        (
+            "REVIEW: no rule blocks this, but 1 possible warning, not verified, needs a person's decision; first: a may "
+            "go back."
+        ),
+    ),
     "review of what breaks": (
         REVIEW,
         (
@@ -134,6 +157,17 @@ HEADLINES = {
             "warning; first: attrs 21.2.0 (pip, pure python) stays behind in lib/python3.9/site-packages, where python "
             "3.10 does not look."
         ),
+    ),
+    "review of one thing that breaks beside what does not": (
+        replace(
+            REVIEW,
+            findings=(
+                warning("openssl comes from b instead of a"),
+                replace(warning("chardet leaves", predicts="gone"), subject="conda:chardet"),
+            ),
+            solver=SAFE.solver,
+        ),
+        "REVIEW: no rule blocks this, but one thing would break, rated a warning: chardet leaves.",
     ),
     "unsolvable": (
         UNSOLVABLE,
@@ -190,12 +224,18 @@ def test_verdict_names_the_groups_and_counts_what_weighs():
         "Because",
     )
     assert paragraphs(UNSAFE, "verdict") == [
-        "Findings: 16 blocks, 20 warnings, 0 notes; 1 more not verified; 1 that was there before and does not count.",
+        "Findings: 16 blocks, 20 warnings, 0 notes; 1 more not verified (1 warning); 1 that was there before and does not count.",
         (
             "Recommended: leave base as it is, make the new environment base-py310 beside it by the steps below, and move "
             "over once its verification has passed."
         ),
     ]
+
+
+def test_the_tally_counts_what_the_headline_counts():
+    plan = HEADLINES["review, one certain and two not verified"][0]
+    first, *_ = paragraphs(plan, "verdict")
+    assert first == "Findings: 0 blocks, 1 warning, 0 notes; 3 more not verified (2 warnings, 1 note)."
 
 
 def test_findings_that_say_the_same_are_told_once_with_every_name():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from planner.model.plan import Severity, Verdict
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from planner.model.plan import Argv, Finding, Plan, Target
     from planner.model.solve import Request
 
+_WEIGHTS = ((Severity.BLOCK, "block"), (Severity.WARN, "warning"), (Severity.NOTE, "note"))
 _RUN = 4  # ids in a row that are told as a range
 _TREE = " \t│├└─|`-"
 _JOINED = 4  # lines of an explanation that the verdict may hold
@@ -86,11 +88,18 @@ def _clean(plan: Plan) -> str:
 def _review(plan: Plan) -> str:
     warnings = [finding for finding in weighing(plan) if finding.severity is Severity.WARN]
     broken = broken_subjects(warnings)
-    first = _first(warnings)
     if broken:
-        return f"no rule blocks this, but {_things(len(broken))} would break, each rated a warning; first: {first}"
-    number = len(warnings)
-    return f"no rule blocks this, but {plural(number, 'warning')} {'needs' if number == 1 else 'need'} a person's decision; first: {first}"
+        first = _first([finding for finding in warnings if (finding.environment, finding.subject) in broken])
+        what = f"{_things(len(broken))} would break"
+        rated = f"rated a warning: {first}" if len(broken) == 1 else f"each rated a warning; first: {first}"
+        return f"no rule blocks this, but {what}, {rated}"
+    first = _first(warnings)
+    certain = sum(finding.status == "certain" for finding in warnings)
+    parts = [plural(certain, "warning")] if certain else []
+    if certain < len(warnings):
+        parts.append(f"{plural(len(warnings) - certain, 'possible warning')}, not verified,")
+    verb = "needs" if len(warnings) == 1 else "need"
+    return f"no rule blocks this, but {' and '.join(parts)} {verb} a person's decision; first: {first}"
 
 
 def _unsafe(plan: Plan) -> str:
@@ -180,18 +189,21 @@ def tally(plan: Plan) -> str:
     """How many findings of which weight, unverified and earlier ones apart."""
     current = weighing(plan)
     certain = [finding for finding in current if finding.status == "certain"]
-    parts = [
-        plural(sum(finding.severity is severity for finding in certain), word)
-        for severity, word in ((Severity.BLOCK, "block"), (Severity.WARN, "warning"), (Severity.NOTE, "note"))
-    ]
-    text = f"Findings: {', '.join(parts)}"
-    unverified = len(current) - len(certain)
+    unverified = [finding for finding in current if finding.status != "certain"]
+    text = f"Findings: {', '.join(_by_weight(certain))}"
     if unverified:
-        text += f"; {unverified} more not verified"
+        parts = _by_weight(unverified, of_none=False)
+        text += f"; {len(unverified)} more not verified ({', '.join(parts)})"
     earlier = len(plan.findings) - len(current)
     if earlier:
         text += f"; {earlier} that {'was' if earlier == 1 else 'were'} there before and {'does' if earlier == 1 else 'do'} not count"
     return f"{text}."
+
+
+def _by_weight(findings: Sequence[Finding], *, of_none: bool = True) -> list[str]:
+    """`2 blocks`, `0 warnings`, `1 note`; without those that there are none of, if so wished."""
+    counts = Counter(finding.severity for finding in findings)
+    return [plural(counts[severity], word) for severity, word in _WEIGHTS if counts[severity] or of_none]
 
 
 def engine(plan: Plan) -> str:
