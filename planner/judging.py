@@ -26,6 +26,7 @@ from planner.isolation import environment_reports
 from planner.model.plan import Alternatives, Plan, Target
 from planner.model.solve import Solution
 from planner.package_cache import is_cached
+from planner.question import asked_again
 from planner.reasons import explain_changes
 from planner.rule import RuleContext
 from planner.shared_paths import shared_paths
@@ -66,7 +67,7 @@ def plan_of(
         sources = _sources(situation, question, work, report)
         plan = _judged(situation, around, answers, rules, sources, created=question.created)
     new, elsewhere = answers.should_be_done()
-    migration = _migration(situation, around, new, question.name) if new else None
+    migration = _migration(situation, around, new, question) if new else None
     alternatives = _alternatives(situation, answers.solver(), outcome, elsewhere, report)
     return replace(
         plan,
@@ -239,7 +240,7 @@ def _alternatives(
     return Alternatives(near.complete and len(items) <= MOST, items[:MOST])
 
 
-def _migration(situation: Situation, around: Around, solution: Solution, name: str | None) -> Migration:
+def _migration(situation: Situation, around: Around, solution: Solution, question: Question) -> Migration:
     return migrate.plan_migration(
         environment=situation.target,
         installation=around.installation,
@@ -247,7 +248,8 @@ def _migration(situation: Situation, around: Around, solution: Solution, name: s
         request=situation.request,
         host=situation.host,
         solution=solution,
-        name=name,
+        name=question.name,
+        again=asked_again(question, situation.root, situation.request.channels),
         planned_python=next((record.version for record in solution.records if record.name == "python"), None),
         belongings=around.belongings,
         disk_bytes=archives.unpacked_bytes(solution.records, situation.settings.pkgs_dirs),

@@ -24,6 +24,7 @@ from planner.versions import compare, minor, spec_name
 
 if TYPE_CHECKING:
     from planner.model.installed import Environment, Host, Installation
+    from planner.model.plan import Argv
     from planner.model.solve import Request, Solution
 
 __all__ = ["new_environment_request", "new_environment_specs", "plan_migration"]
@@ -43,12 +44,13 @@ def plan_migration(
     planned_python: str | None,
     belongings: Belongings = NOTHING_ELSE,
     disk_bytes: int | None = None,
+    again: tuple[Argv, Argv] = ((), ()),
 ) -> Migration:
     """The plan for moving `environment` to a new one that holds `solution` and takes `disk_bytes`, None if not known.
 
-    `name` is the new environment's; without it, one that is free in the installation is chosen. An `environment` that
-    is not among the installation's is itself the new one, yet to be made. Raises `InputError` for a name that is taken
-    or cannot be one.
+    `name` is the new environment's; without it, one that is free in the installation is chosen. `again` is as in `Move`.
+    An `environment` that is not among the installation's is itself the new one, yet to be made. Raises `InputError` for a
+    name that is taken or cannot be one.
     """
     root, windows = installation.root, host.subdir.startswith("win-")
     fresh = environment.prefix not in {other.prefix for other in installation.environments}
@@ -69,6 +71,7 @@ def plan_migration(
         solution=solution,
         pip=pip_layer(environment, solution.records, planned_python, windows=windows, sources=belongings.sources),
         belongings=belongings,
+        again=again,
         root=root,
         root_python=in_prefix(root, "python", windows=windows) if base and base.python else None,
         tool=_tool(request, root, base, windows=windows),

@@ -182,7 +182,8 @@ def _retirement(move: Move) -> Iterator[Step]:
         title = (
             f"See what still refers to {old.name} and runs in it: kernels, scripts, units, jobs, virtual environments"
         )
-        look = ("planner", "what-if", old.prefix, "--remove", "python", "--no-files", "--exit-zero")
+        before, behind = move.again
+        look = ("planner", *before, "what-if", old.prefix, "--remove", "python", *behind, "--no-files", "--exit-zero")
         yield Step("before-retiring", "before-retiring", title, (look,))
     title = f"Retire {old.name} {_RETIRE_AFTER} days after the last user has moved: this cannot be undone"
     gone = () if move.windows else (("test", "!", "-e", old.prefix),)

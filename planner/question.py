@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from planner.credentials import masked
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from planner.model.plan import Argv
     from planner.model.solve import ChannelPriority, Operation, Tool
 
 
@@ -53,3 +56,35 @@ class Question(Struct, frozen=True, kw_only=True):
     home: str
     cache_dir: str
     created: str
+
+
+def asked_again(question: Question, root: str, channels: Sequence[str]) -> tuple[Argv, Argv]:
+    """The options with which another question reads the same installation, channels and host, from any folder.
+
+    The first are the group's and stand before the command, the others behind it. `channels` are those that were
+    searched; what leads to them may lie in a mirror.
+    """
+    mirrors = (f"{channel}={_anywhere(place)}" for channel, place in question.mirrors)
+    words = [*(["--override-channels"] if channels else [])]
+    words += [word for channel in channels for word in ("--channel", channel)]
+    words += [word for text in mirrors for word in ("--mirror", masked(text))]
+    words += ["--offline"] if question.offline else []
+    python = question.solver_python
+    given = (
+        ("--channel-priority", question.channel_priority),
+        ("--solver", question.solver if question.solver != "auto" else None),
+        ("--solver-python", python and (os.path.abspath(python) if os.sep in python else python)),
+        ("--subdir", question.subdir),
+        ("--host", question.host_file and os.path.abspath(question.host_file)),
+        ("--cuda", question.cuda),
+        ("--driver", question.driver),
+        ("--glibc", question.glibc),
+    )
+    words += [word for option, value in given if value for word in (option, value)]
+    return ("--root", root), tuple(words)
+
+
+def _anywhere(place: str) -> str:
+    """The absolute path of what is read as a folder; a URL and a channel's name as they are."""
+    relative = place.startswith(".") or ("/" in place and os.path.isdir(place))
+    return os.path.abspath(place) if relative and "://" not in place else place

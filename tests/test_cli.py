@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 from click.testing import CliRunner
@@ -116,6 +117,28 @@ def test_a_new_environment_from_a_file(run, installation, tmp_path):
     plan = json.loads(done.stdout)
     assert (plan["target"]["name"], plan["target"]["python"], plan["outcome"]) == ("train", None, "change")
     assert [item["version"] for item in plan["final_state"]] == ["3.11.1"]
+
+
+def test_the_follow_up_works_as_it_is_printed(run, installation, tmp_path, monkeypatch):
+    root, _ = installation
+    shutil.copytree(root / "conda-meta", root / "envs" / "train" / "conda-meta")
+    url = "https://conda.example/main"
+    given = ("--mirror", f"{url}=./channel", "--offline", "--cuda", "none", "--channel-priority", "strict")
+    monkeypatch.chdir(tmp_path)
+    asked = ("what-if", "train", "python=3.11", "--override-channels", "-c", url, *given, "--format", "json")
+    done = run("--root", root, *asked)
+    assert done.stdout, done.stderr
+    plan = json.loads(done.stdout)
+    (step,) = (step for step in plan["migration"]["follow_up"] if step["kind"] == "before-retiring")
+    ((program, *words),) = step["commands"]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    done = run(*words, "--format", "json")
+    assert (program, done.exit_code) == ("planner", 0), done.stderr
+    again = json.loads(done.stdout)
+    assert [(item["name"], item["action"]) for item in again["changes"]] == [("python", "remove")]
+    same = [(item["root"], item["host"], item["request"]["channels"], item["request"]["channel_priority"]) for item in (plan, again)]  # fmt: skip
+    assert same[0] == same[1]
 
 
 def test_exit_zero(run, installation):

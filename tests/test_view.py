@@ -8,6 +8,7 @@ import sys
 import pytest
 from msgspec.structs import replace
 
+from planner.model.installed import VirtualPackage
 from planner.model.plan import Evidence, Finding, Severity, Verdict
 from planner.model.solve import Request, SolverInfo
 from planner.render.blocks import Bullets, Commands, Facts, Form, Heading, Lines, Paragraph, Table
@@ -426,6 +427,44 @@ def test_an_approximate_solve_is_said_and_how_to_settle_it():
         "conda install six=1.17 --prefix /opt/conda --override-channels --channel https://repo.anaconda.com/pkgs/main "
         "--channel https://conda.anaconda.org/conda-forge --dry-run"
     )
+
+
+def dry_run(**values):
+    (commands,) = of(Commands, replace(REVIEW, **values), "unknown")
+    return [" ".join(command) for command in commands.commands], commands.continuation
+
+
+def test_a_dry_run_asks_what_the_report_answered():
+    given = replace(REVIEW.host, source="given")
+    assert dry_run(host=given, request=replace(REVIEW.request, channels=(), channel_priority="strict")) == (
+        [
+            (
+                "CONDA_OVERRIDE_CUDA=12.4 CONDA_OVERRIDE_GLIBC=2.36 conda install six=1.17 --prefix /opt/conda "
+                "--strict-channel-priority --dry-run"
+            )
+        ],
+        "\\",
+    )
+    no_gpu = replace(given, virtual_packages=(VirtualPackage("__glibc", "2.28"),))
+    asked = Request("install", ("six",), "mamba", channel_priority="disabled")
+    assert dry_run(host=no_gpu, request=asked)[0] == [
+        (
+            "CONDA_OVERRIDE_CUDA= CONDA_OVERRIDE_GLIBC=2.28 mamba install six --prefix /opt/conda --no-channel-priority "
+            "--dry-run"
+        )
+    ]
+    windows = replace(no_gpu, subdir="win-64", virtual_packages=(VirtualPackage("__cuda", "12.4"),))
+    assert dry_run(host=windows, request=Request("install", ("six",))) == (
+        ["set CONDA_OVERRIDE_CUDA=12.4", "conda install six --prefix /opt/conda --dry-run"],
+        "^",
+    )
+    asked = Request("install", ("six=1",), channels=("conda-forge",), options=("--file", "a b.yml", "--no-pin"))
+    assert dry_run(request=asked)[0] == [
+        "conda create --no-pin six=1 --prefix /opt/conda --override-channels --channel conda-forge --dry-run"
+    ]
+    # mamba's remove has no options for channels.
+    asked = Request("remove", ("six",), "mamba", ("conda-forge",), "strict")
+    assert dry_run(request=asked)[0] == ["mamba remove six --prefix /opt/conda --dry-run"]
 
 
 def test_nothing_is_called_known_when_something_is_not():

@@ -122,7 +122,7 @@ def _steps(steps: Sequence[Step], subdir: str, word: str) -> list[Block]:
 
 def _commands(label: str, argvs: tuple[Argv, ...], subdir: str) -> list[Block]:
     commands = tuple(words.quoted(argv, subdir) for argv in argvs)
-    blocks: list[Block] = [Commands(label, commands, "^" if subdir.startswith("win-") else "\\")]
+    blocks: list[Block] = [Commands(label, commands, continuation(subdir))]
     if any(visible(word) != word for command in commands for word in command):
         blocks.append(
             Paragraph(
@@ -130,6 +130,11 @@ def _commands(label: str, argvs: tuple[Argv, ...], subdir: str) -> list[Block]:
             )
         )
     return blocks
+
+
+def continuation(subdir: str) -> str:
+    """What ends a line of a command that goes on, in the shell of a platform."""
+    return "^" if subdir.startswith("win-") else "\\"
 
 
 def _size(number: int) -> str:

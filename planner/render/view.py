@@ -300,7 +300,11 @@ def _unknown(plan: Plan, unverified: Sequence[groups.Group]) -> Section:
         blocks.append(Heading("The solve is approximate", "unknown"))
         blocks.append(Paragraph(words.approximate(plan)))
         blocks.append(
-            Commands("To find out, run on the installation itself (a dry run changes nothing)", (words.dry_run(plan),))
+            Commands(
+                "To find out, run on the installation itself (a dry run changes nothing)",
+                words.dry_run(plan),
+                steps.continuation(plan.host.subdir),
+            )
         )
     if plan.host.source == "assumed":
         blocks.append(Heading("The host is assumed", "unknown"))

@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 
     from planner.model.installed import Host
     from planner.model.plan import Argv, Finding, Plan, Target
-    from planner.model.solve import Request
+    from planner.model.solve import ChannelPriority, Request
 
 _WEIGHTS = ((Severity.BLOCK, "block"), (Severity.WARN, "warning"), (Severity.NOTE, "note"))
+# No option of conda's says flexible: that is its default.
+_PRIORITIES: dict[ChannelPriority, Argv] = {
+    "strict": ("--strict-channel-priority",),
+    "disabled": ("--no-channel-priority",),
+}
 _RUN = 4  # ids in a row that are told as a range
 _TREE = " \t│├└─|`-"
 _JOINED = 4  # lines of an explanation that the verdict may hold
@@ -37,18 +42,52 @@ def command(plan: Plan) -> str:
 
     `--override-channels` alone would be another command, and is left to where the channels are named.
     """
-    return " ".join(word for word in quoted(_argv(plan), plan.host.subdir) if word != "--override-channels")
+    argv = (*_argv(plan), *(("--prefix", plan.target.prefix) if "--file" in plan.request.options else ()))
+    return " ".join(word for word in quoted(argv, plan.host.subdir) if word != "--override-channels")
 
 
-def dry_run(plan: Plan) -> tuple[str, ...]:
-    """The command by which the tool itself answers, changing nothing."""
-    request = plan.request
-    if "--file" in request.options:
-        return quoted((*_argv(plan), "--dry-run"), plan.host.subdir)
+def dry_run(plan: Plan) -> tuple[tuple[str, ...], ...]:
+    """The commands by which the tool itself answers the same question, changing nothing.
+
+    What was given of the host, the tool is told by variables, as its options have no place for it.
+    """
+    request, subdir = plan.request, plan.host.subdir
+    overrides = _overrides(plan.host)
+    where = ("--prefix", plan.target.prefix, *_channel_words(request))
+    argv = (*_dry_argv(plan), *where, "--dry-run")
+    if subdir.startswith("win-"):  # its shell has no variables for one command, nor any that are empty
+        return tuple(
+            quoted(words, subdir) for words in (*(("set", text) for text in overrides if text[-1] != "="), argv)
+        )
+    return (quoted((*overrides, *argv), subdir),)
+
+
+def _overrides(host: Host) -> tuple[str, ...]:
+    """`CONDA_OVERRIDE_CUDA=12.4` where the host was given: conda and mamba read these; an empty one stands for none."""
+    if host.source == "detected":
+        return ()
+    names = ("__osx",) if host.subdir.startswith("osx-") else ("__cuda", "__glibc")
+    known = names if host.source == "given" else tuple(name for name in names if host.virtual(name))
+    platform = () if host.source == "given" else (f"CONDA_SUBDIR={host.subdir}",)
+    return (*platform, *(f"CONDA_OVERRIDE_{name.strip('_').upper()}={host.virtual(name) or ''}" for name in known))
+
+
+def _channel_words(request: Request) -> tuple[str, ...]:
+    """The channels in their order, and how they rank where that is not the tool's default."""
+    if request.tool == "mamba" and request.operation == "remove":
+        return ()  # it has none of these options: it solves with what is installed
     channels = [word for channel in request.channels for word in ("--channel", channel)]
     override = ["--override-channels"] if channels and "--override-channels" not in request.options else []
-    where = ("--prefix", plan.target.prefix, *override, *channels)
-    return quoted((*_argv(plan), *where, "--dry-run"), plan.host.subdir)
+    return (*override, *channels, *_PRIORITIES.get(request.channel_priority, ()))
+
+
+def _dry_argv(plan: Plan) -> Argv:
+    """The command, but for a file of specs: `env create` takes no channels, and what the file asks for is on record."""
+    argv = _argv(plan)
+    if argv[1:3] != ("env", "create"):
+        return argv
+    options = [word for word in plan.request.options if word not in argv[argv.index("--file") :][:2]]
+    return (plan.request.tool, "create", *options, *plan.request.specs)
 
 
 def _argv(plan: Plan) -> Argv:
@@ -56,7 +95,7 @@ def _argv(plan: Plan) -> Argv:
     if "--file" in request.options:  # the specs stand in the file
         made_from_specs = request.options[request.options.index("--file") + 1].endswith((".yml", ".yaml"))
         create = ("env", "create") if made_from_specs else ("create",)
-        return (request.tool, *create, *request.options, "--prefix", plan.target.prefix)
+        return (request.tool, *create, *request.options)
     verb = ("update", "--all") if request.operation == "update-all" else (request.operation,)
     return (request.tool, *verb, *request.options, *request.specs)
 
