@@ -117,6 +117,14 @@ def records_of(
     return tuple(sorted(found, key=lambda record: (place[record.name], record.fn)))
 
 
+def names_of(repodata: Repodata) -> tuple[str, ...]:
+    """The names of all packages that repodata has, in no particular order."""
+    index = index_of(repodata.path, repodata.digest)
+    if index.plain:
+        return index.names
+    return tuple(_opened(repodata.channel, repodata.subdir, repodata.path, repodata.digest).package_names())
+
+
 def _records_by_rattler(
     repodata: Repodata, names: Iterable[str], files: Collection[str] | None
 ) -> tuple[PackageRecord, ...]:

@@ -6,7 +6,6 @@ run and no configuration is read: `envs_dirs` come from `planner.config`, what i
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from planner.errors import InputError
 from planner.files import is_folder, read_bytes
 from planner.model.installed import LoadProblem
+from planner.near_names import hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -73,11 +73,14 @@ def find_root(explicit: str | None, environ: Mapping[str, str], home: str) -> st
     )
 
 
-def resolve_environment(root: str, env: str, envs_dirs: Sequence[str] = (), home: str = "") -> tuple[str, str]:
+def resolve_environment(
+    root: str, env: str, envs_dirs: Sequence[str] = (), home: str = "", otherwise: str = ""
+) -> tuple[str, str]:
     """The name and the prefix of the environment that `env` means.
 
     `base` is the root prefix; what has a path separator, or starts with `.` or `~`, is a prefix path; any other is a
-    name. A link to an environment of the installation is that environment. Raises `InputError` naming those there are.
+    name. A link to an environment of the installation is that environment. Raises `InputError` naming those there are;
+    `otherwise` is a sentence on what else a name that none of them has could be for.
     """
     known = environment_prefixes(root, envs_dirs, home)
     if not env.strip():
@@ -101,7 +104,9 @@ def resolve_environment(root: str, env: str, envs_dirs: Sequence[str] = (), home
         return env, own
     if is_folder(os.path.join(folders[0], env)):
         raise InputError(f"{env!r} is no conda environment: {_why_no_prefix(os.path.join(folders[0], env))}")
-    raise InputError(f"there is no environment {env!r} in {root}; {_names(known, env)}")
+    near = hint(env, (name for name, _ in known))
+    there = f"{near} T" if near else "; t"
+    raise InputError(f"there is no environment {env!r} in {root}{there}{_names(known)[1:]}{otherwise}")
 
 
 def environment_prefixes(root: str, envs_dirs: Sequence[str] = (), home: str = "") -> tuple[tuple[str, str], ...]:
@@ -277,12 +282,10 @@ def _why_no_prefix(path: str) -> str:
     return f"{path} is not a folder" if os.path.lexists(path) else f"there is no folder {path}"
 
 
-def _names(known: Sequence[tuple[str, str]], wanted: str = "") -> str:
-    """The environments that exist, those that look most like `wanted` first."""
+def _names(known: Sequence[tuple[str, str]]) -> str:
+    """The environments that exist."""
     names = [name for name, _ in known]
-    close = difflib.get_close_matches(wanted, names, n=3, cutoff=0.5)
-    names = [*close, *(name for name in names if name not in close)]
     if not names:
-        return "it has none"
+        return "there are none in it"
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return f"there are: {', '.join(names[:_MOST_NAMED])}{more}"

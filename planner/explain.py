@@ -12,6 +12,7 @@ from collections import deque
 from functools import cmp_to_key
 from typing import TYPE_CHECKING
 
+from planner.near_names import hint
 from planner.versions import compare, dependency_name, matches, spec_name
 
 if TYPE_CHECKING:
@@ -26,21 +27,33 @@ _DEEPEST = 4
 _HOST = "__"
 
 
-def explain_unsolvable(request: Request, outcome: Unsolvable, history: frozenset[str], candidates: Candidates) -> str:
+def explain_unsolvable(
+    request: Request,
+    outcome: Unsolvable,
+    history: frozenset[str],
+    candidates: Candidates,
+    names: Callable[[], Iterable[str]] = tuple,
+) -> str:
     """One sentence on what stands against what and through which requirement, then the engine's words.
 
-    `history` are the specs asked for earlier, as written there.
+    `history` are the specs asked for earlier, as written there; `names` are those that a mistyped one may have meant.
     """
     if outcome.refused:
         return outcome.explanation
-    return f"{_sentence(request, outcome, history, candidates)}\n{outcome.explanation}"
+    return f"{_sentence(request, outcome, history, candidates, names)}\n{outcome.explanation}"
 
 
-def _sentence(request: Request, outcome: Unsolvable, history: frozenset[str], candidates: Candidates) -> str:
+def _sentence(
+    request: Request,
+    outcome: Unsolvable,
+    history: frozenset[str],
+    candidates: Candidates,
+    names: Callable[[], Iterable[str]],
+) -> str:
     asked = " ".join(request.specs) or "updating everything"
     absent = [spec for spec in request.specs if not any(matches(spec, build) for build in candidates(spec_name(spec)))]
     if absent and request.operation != "remove":
-        return "; ".join(_absent(spec, candidates) for spec in absent)
+        return "; ".join(_absent(spec, candidates, names) for spec in absent)
     if outcome.against:
         against = ", ".join(outcome.against)
         whose = f"{asked} cannot be had together with {against}, which {_by_whom(outcome, request, history)}"
@@ -62,11 +75,11 @@ def _by_whom(outcome: Unsolvable, request: Request, history: frozenset[str]) -> 
     return "the environment's history asks for" if not pinned else "history and pins ask for"
 
 
-def _absent(spec: str, candidates: Candidates) -> str:
+def _absent(spec: str, candidates: Candidates, names: Callable[[], Iterable[str]]) -> str:
     name = spec_name(spec)
     builds = candidates(name)
     if not builds:
-        return f"no channel has a package {name}"
+        return f"no channel has a package {name}{hint(name, names())}"
     ordered = _by_version(builds)
     oldest, newest = ordered[-1].version, ordered[0].version
     has = newest if oldest == newest else f"{oldest} to {newest}"

@@ -13,7 +13,6 @@ nodes are one edge. This is the only module that knows NetworkX; what an edge me
 
 from __future__ import annotations
 
-import difflib
 from collections import deque
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -22,6 +21,7 @@ from msgspec import Struct
 
 from planner.errors import InputError
 from planner.model.installed import PackageRecord
+from planner.near_names import hint
 from planner.pip_requirements import needs, pip_dists
 from planner.pyabi import declared_python, split_spec
 from planner.versions import matches
@@ -35,7 +35,6 @@ Graph: TypeAlias = "nx.MultiDiGraph[str]"
 Direction: TypeAlias = Literal["needed_by", "needs"]
 
 KINDS = ("depends", "python_abi", "pip_requires", "virtual", "constrains")
-_MOST_NAMED = 5
 
 
 class WhyNode(Struct, frozen=True):
@@ -92,10 +91,9 @@ def find_subjects(graph: Graph, package: str) -> tuple[str, ...]:
     found = [subject for subject in graph if wanted in _spellings(subject)]
     if found:
         return tuple(sorted(found, key=lambda subject: (bool(graph.nodes[subject]["missing"]), subject)))
-    names = sorted({subject.partition(":")[2] for subject in graph})
-    close = difflib.get_close_matches(wanted.rpartition(":")[2], names, n=_MOST_NAMED, cutoff=0.6)
-    hint = f"; is it {' or '.join(close)}?" if close else ""
-    raise InputError(f"nothing in environment {graph.graph['name']} is called {package!r}{hint}")
+    names = {subject.partition(":")[2] for subject in graph}
+    meant = hint(wanted.rpartition(":")[2], names)
+    raise InputError(f"nothing in environment {graph.graph['name']} is called {package!r}{meant}")
 
 
 def why(graph: Graph, package: str, direction: Direction) -> WhyNode:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from planner import judge, migrate
+from planner import channels, judge, migrate
 from planner.abi import archives, fates
 from planner.abi.binaries import Binaries, Sources, work_folder
 from planner.abi.system import is_this_machine
@@ -37,7 +37,7 @@ from planner.version import __version__
 from planner.versions import compare, spec_name, spec_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from planner.around import Around
@@ -184,7 +184,15 @@ def _explanation(situation: Situation, outcome: SolveOutcome) -> str | None:
     if isinstance(outcome, Solution):
         return None
     history = frozenset(spec for _, spec in situation.target.history.specs)
-    return explain_unsolvable(situation.request, outcome, history, partial(candidates, situation))
+    names = partial(_known_names, situation)
+    return explain_unsolvable(situation.request, outcome, history, partial(candidates, situation), names)
+
+
+def _known_names(situation: Situation) -> Iterator[str]:
+    """Of all packages that are installed or to be had."""
+    yield from (record.name for record in situation.target.records)
+    for item in situation.repodata:
+        yield from channels.names_of(item)
 
 
 def _at_hand(situation: Situation, record: PackageRecord) -> bool:

@@ -102,6 +102,11 @@ class RepodataIndex(Struct, frozen=True):
         """Whether the file can be read by names."""
         return self.places is not None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that it has records of, none where it has no index."""
+        return () if self.places is None else tuple({**self.places.packages, **self.places.conda})
+
     def read(self, names: Iterable[str]) -> list[Run]:
         """The records of these names. Raises `ChannelError` where the file has changed meanwhile or cannot be read."""
         runs: list[Run] = []

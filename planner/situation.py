@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from planner.question import Question
 
 
+_NEW = "To ask about an environment that nobody has made yet, write what it should have into a file: --from FILE"
+
+
 class Situation(Struct, frozen=True):
     """What an engine is asked with. `root` is the installation's root prefix and `base` the environment there, if any.
 
@@ -174,7 +177,11 @@ def _installed(
     """
     root = discover.find_root(question.root, question.environ, question.home)
     settings = config.read_config(root, root, question.environ, question.home, question.tool)
-    name, prefix = discover.resolve_environment(root, question.env or "base", settings.envs_dirs, question.home)
+    # Specs, and nothing to put them into: that is what people type who want a new environment.
+    otherwise = f". {_NEW}" if question.specs and question.operation == "install" else ""
+    name, prefix = discover.resolve_environment(
+        root, question.env or "base", settings.envs_dirs, question.home, otherwise
+    )
     if prefix != root:
         settings = config.read_config(root, prefix, question.environ, question.home, question.tool)
     prefixes = list(discover.environment_prefixes(root, settings.envs_dirs, question.home))

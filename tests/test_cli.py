@@ -141,6 +141,32 @@ def test_the_follow_up_works_as_it_is_printed(run, installation, tmp_path, monke
     assert same[0] == same[1]
 
 
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("base", "pyton=3.11"), "no channel has a package pyton; is it python?"),
+        (("base", "pyton", "--as", "mamba"), "no channel has a package pyton; is it python?"),
+        (("base", "pyton", "--remove"), "conda has nothing to remove; is it python?"),
+        (("base", "pyton", "--update"), "conda update does not install; is it python?"),
+        (("base", "zzz"), "no channel has a package zzz\n"),
+    ],
+)
+def test_a_mistyped_package_is_told_with_what_it_may_mean(run, installation, args, words):
+    done = run(*question(installation, *args), "--format", "json")
+    assert done.exit_code == 30
+    assert words in json.loads(done.stdout)["explanation"] + "\n"
+
+
+def test_an_environment_that_is_not_there_is_told_with_what_may_be_meant(run, installation):
+    root, _ = installation
+    (root / "envs" / "train" / "conda-meta").mkdir(parents=True)
+    done = run(*question(installation, "trian", "python=3.11"))
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "is it train? There are: base, train. To ask about an environment that nobody has made yet" in done.stderr
+    assert "--from FILE" in done.stderr
+    assert "--from" not in run("--root", root, "why", "trian", "python").stderr
+
+
 def test_exit_zero(run, installation):
     assert run(*question(installation, "base", "python=3.12")).exit_code == 30
     assert run(*question(installation, "base", "python=3.12"), "--exit-zero").exit_code == 0

@@ -197,7 +197,7 @@ def test_an_alias_is_the_environment_itself(tmp_path):
 @pytest.mark.parametrize(
     ("env", "message"),
     [
-        ("torhc", "there is no environment 'torhc' in {root}; there are: torch, base, alpha"),
+        ("torhc", "there is no environment 'torhc' in {root}; is it torch? There are: base, alpha, torch"),
         ("zzz", "there is no environment 'zzz' in {root}; there are: base, alpha, torch"),
         ("empty", "'empty' is no conda environment: {root}/envs/empty has no conda-meta folder"),
         ("./nowhere", "./nowhere is no conda environment: there is no folder "),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.model.solve import Solution, Unsolvable
+from planner.near_names import hint
 from planner.solve.conda_jobs import conda_jobs
 from planner.solve.problems import read_problems
 from planner.versions import matches, spec_is_bare
@@ -77,13 +78,15 @@ def _refused(asked: Asked, candidates: Callable[[str], Iterable[PackageRecord]])
     operation, installed = asked.request.operation, asked.installed
     for name, spec in asked.requested.items():
         present = installed.get(name)
+        meant = hint(name, installed) if present is None else ""
         if operation == "remove" and (present is None or matches(spec, present) is False):
             return Unsolvable(
-                f"{spec} is not installed in {asked.environment.name}: conda has nothing to remove", refused=True
+                f"{spec} is not installed in {asked.environment.name}: conda has nothing to remove{meant}", refused=True
             )
         if operation == "update" and present is None:
             return Unsolvable(
-                f"{name} is not installed in {asked.environment.name}: conda update does not install", refused=True
+                f"{name} is not installed in {asked.environment.name}: conda update does not install{meant}",
+                refused=True,
             )
         pin = asked.pins.get(name)
         if operation == "remove" or pin is None:
