@@ -19,7 +19,7 @@ from planner.errors import BadSpec, ChannelError, InputError
 from planner.explicit_list import listed_records
 from planner.model.solve import Repodata, Request
 from planner.not_yet_made import asked_by_file, not_yet_made
-from planner.solve.asked import DEPS_MODIFIERS, NOT_IN_MAMBA, SOLVER_OPTIONS, UPDATE_MODIFIERS
+from planner.solve.asked import DEPS_MODIFIERS, NOT_IN_MAMBA, NOT_IN_REMOVE, SOLVER_OPTIONS, UPDATE_MODIFIERS
 from planner.spec_merge import merged
 from planner.specs import is_package_file
 from planner.versions import check_spec, spec_channel
@@ -220,6 +220,10 @@ def _check_options(question: Question) -> None:
         both = [option for option in question.options if option in group]
         if len(both) > 1:
             raise InputError(f"{both[0]} and {both[1]} exclude each other, as they do for conda")
+    if question.operation == "remove":
+        lacking = [option for option in question.options if option in NOT_IN_REMOVE]
+        if lacking:
+            raise InputError(f"{question.tool}'s remove has no option {lacking[0]}: ask without it")
     if question.tool == "mamba":
         lacking = [option for option in question.options if option in NOT_IN_MAMBA]
         if lacking:

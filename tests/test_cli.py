@@ -189,6 +189,12 @@ def test_nothing_to_do_is_safe(run, installation):
         (("base", "python", "--from", "x.yml"), "x.yml"),
         (("base", "x", "--update-all", "--freeze-installed"), "--update-all"),
         (("base", "x", "--as", "mamba", "--update-specs"), "--update-specs"),
+        (("base", "x", "--update", "--remove"), "--update and --remove exclude each other"),
+        (("base", "x", "--remove", "--update"), "--update and --remove exclude each other"),
+        (("base", "--update-all", "--remove"), "--update-all and --remove exclude each other"),
+        (("base", "x", "--remove", "--only-deps"), "conda's remove has no option --only-deps"),
+        (("base", "x", "--no-files", "--deep"), "--no-files and --deep exclude each other"),
+        (("a", "--from", "x.yml", "--name", "b"), "ENV calls it 'a' and --name 'b'"),
         (("base", "python=3.11", "--mirror", "conda-forge"), "--mirror"),
         (("base", "python=3.11", "--cuda", "twelve"), "twelve"),
         (("base", "python=3.11", "-c", "/no/such/channel"), "/no/such/channel"),
@@ -234,6 +240,11 @@ def test_an_unreadable_record_makes_the_verdict_unknown_and_is_named(run, instal
     row = json.loads(done.stdout)["environments"][0]
     assert not row["readable"]
     assert "torch-2.0-0.json" in row["evidence"][0]
+
+
+def test_a_gpu_is_not_required_and_done_without(run, installation):
+    done = run("--root", installation[0], "verify", "base", "--require-gpu", "--cpu-ok")
+    assert (done.exit_code, "exclude each other" in done.stderr) == (2, True)
 
 
 def test_rules_list_and_explain(run):

@@ -10,6 +10,7 @@ import click
 from planner.commands.ambient import read_ambient, resolved
 from planner.commands.options import environments, split_words, view_options
 from planner.commands.output import VERDICT_CODES, as_text, plain, put, save_text
+from planner.errors import InputError
 
 
 @click.command("envs", short_help="Every environment: python, torch, CUDA, size, and what leaks in or out.")
@@ -133,6 +134,8 @@ def verify_command(
       planner verify /opt/conda/envs/train-py311 --require-gpu
       planner verify train-py311 --launcher "srun --gres=gpu:1" --format json -o gpu.json
     """
+    if require_gpu and cpu_ok:
+        raise InputError("--require-gpu and --cpu-ok exclude each other: leave one of them out")
     from planner.verify import runner
     from planner.verify.result import render_result, to_json
 

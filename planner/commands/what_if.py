@@ -16,6 +16,7 @@ from planner.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from planner.model.solve import Operation
     from planner.rule import Rule
 
 _SOLVER_OPTIONS = {
@@ -67,8 +68,8 @@ def _solver_options(function: Callable[..., Any]) -> Callable[..., Any]:
     metavar="FILE",
     help="Ask about each line of FILE, a change a line; answers with a plan a line, as JSON.",
 )
-@click.option("--update", "operation", flag_value="update", help="The change is `conda update SPEC...`.")
-@click.option("--remove", "operation", flag_value="remove", help="The change is `conda remove SPEC...`.")
+@click.option("--update", is_flag=True, help="The change is `conda update SPEC...`.")
+@click.option("--remove", is_flag=True, help="The change is `conda remove SPEC...`.")
 @click.option(
     "--update-all", is_flag=True, help="The change is `conda update --all`; with SPEC, conda's install option."
 )
@@ -144,7 +145,7 @@ def what_if_command(root: str | None, /, **given: Any) -> None:
     question = Question(
         env=given["env"],
         specs=given["specs"],
-        operation="update-all" if given["update_all"] and not given["specs"] else given["operation"] or "install",
+        operation=_operation(given),
         options=_typed_options(given),
         tool=given["tool"],
         look_into_files=not given["no_files"],
@@ -158,6 +159,21 @@ def what_if_command(root: str | None, /, **given: Any) -> None:
     if given["each_file"] is not None:
         _answer_each(question, given["each_file"], **{key: given[key] for key in _REPORTING})
     _answer(question, **{key: given[key] for key in _REPORTING})
+
+
+def _operation(given: dict[str, Any]) -> Operation:
+    """What is to be done. Raises `InputError` for options of which each says something else."""
+    for one, other in (("--update", "--remove"), ("--update-all", "--remove"), ("--no-files", "--deep")):
+        if all(given[option.removeprefix("--").replace("-", "_")] for option in (one, other)):
+            raise InputError(f"{one} and {other} exclude each other: leave one of them out")
+    name, env = given["name"], given["env"]
+    if given["from_file"] and name and env and name != env:
+        raise InputError(
+            f"--from makes one environment: ENV calls it {env!r} and --name {name!r}; leave one of them out"
+        )
+    if given["update_all"] and not given["specs"]:
+        return "update-all"
+    return "remove" if given["remove"] else "update" if given["update"] else "install"
 
 
 def _typed_options(given: dict[str, Any]) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ FIRST_WITH_LIBMAMBA = "23.10.0"
 UPDATE_MODIFIERS = ("--freeze-installed", "--update-specs", "--update-deps", "--update-all")
 DEPS_MODIFIERS = ("--no-deps", "--only-deps")
 SOLVER_OPTIONS = (*UPDATE_MODIFIERS, *DEPS_MODIFIERS, "--no-pin", "--force-reinstall")
+NOT_IN_REMOVE = (*UPDATE_MODIFIERS, "--only-deps", "--force-reinstall")
 NOT_IN_MAMBA = ("--update-specs", "--update-deps", "--update-all")
 
 Modifier: TypeAlias = Literal["freeze-installed", "update-specs", "update-deps", "update-all"]
