@@ -363,7 +363,15 @@ def test_a_plan_of_another_machine_is_refused(place):
 
 def test_a_plan_of_another_platform_is_refused(place):
     place.edit_plan(lambda plan: plan["host"].update(subdir="osx-arm64", source="assumed"))
-    refused(place, "this plan is for osx-arm64")
+    refused(place, "this plan is for osx-arm64, and this machine is linux-64: carry it out on a machine of that kind")
+
+
+def test_a_plan_for_windows_is_refused_by_its_platform_and_not_by_its_steps(place):
+    place.edit_plan(lambda plan: plan["host"].update(subdir="win-64", source="assumed"))
+    place.edit_plan(lambda plan: plan["migration"]["steps"][0].update(commands=[["C:\\conda\\python.exe", "-I"]]))
+    refused(
+        place, "this plan is for win-64, and this machine is linux-64: carry it out on a machine of that kind by hand"
+    )
 
 
 def test_moved_channels_are_a_warning_alone(place):

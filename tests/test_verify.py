@@ -600,3 +600,14 @@ def test_the_command(with_torch, bare, option, code):
     done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (code, "")
     assert done.stdout.startswith("No GPU: torch 2.1.0 is a CPU-only build")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="these are other systems than Linux")
+@pytest.mark.parametrize("subdir", ["win-64", "osx-arm64"])
+def test_an_environment_of_another_system_is_not_run(tmp_path, subdir):
+    (tmp_path / "conda-meta").mkdir()
+    record = {"name": "python", "version": "3.10.12", "build": "h1_0", "subdir": subdir}
+    (tmp_path / "conda-meta" / "python-3.10.12-h1_0.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=f"an environment for {subdir}, which cannot be run on this machine"):
+        verify_environment(str(tmp_path))
+    assert verify_environment(str(tmp_path), subdir).code == "no-interpreter"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 TOOLS = frozenset({"conda", "mamba", "micromamba"})
 _READING = frozenset({"cmp", "df", "test"})
 _MAKING = frozenset({"cp", "mkdir", "rm"})
+_BY_HAND = "planner show PLAN.json has its commands, planner show PLAN.json --files DIR writes the files they use"
 _FLAGS = re.compile(r"-[IEsB]")
 
 
@@ -44,6 +45,7 @@ def migration_of(plan: Plan) -> Migration:
     migration = plan.migration
     if migration is None:
         raise InputError("this plan has no migration: there is nothing to carry out")
+    _check_platform(plan)
     new, old = os.path.normpath(migration.prefix), os.path.normpath(plan.target.prefix)
     if not os.path.isabs(migration.prefix) or not os.path.isabs(plan.target.prefix):
         raise InputError("this plan was made for another kind of machine: its prefixes are no absolute paths here")
@@ -63,6 +65,15 @@ def migration_of(plan: Plan) -> Migration:
                     f"{migration.prefix} needs: this plan is not carried out"
                 )
     return migration
+
+
+def _check_platform(plan: Plan) -> None:
+    planned, native = plan.host.subdir, host.native_subdir()
+    if planned != native:
+        by_hand = f" by hand: {_BY_HAND}" if planned.startswith("win-") else ""
+        raise InputError(
+            f"this plan is for {planned}, and this machine is {native}: carry it out on a machine of that kind{by_hand}"
+        )
 
 
 def is_fresh(plan: Plan) -> bool:
@@ -112,8 +123,10 @@ def check_free(prefix: str) -> None:
 def _machine(plan: Plan, here: Here) -> Host:
     """This machine, with what was given in place of detected when the plan was made."""
     subdir = plan.host.subdir
-    if subdir != host.native_subdir() or plan.host.source == "assumed":
-        raise StalePlan(f"this plan is for {subdir}, and this machine is {host.native_subdir()}")
+    if plan.host.source == "assumed":
+        raise StalePlan(
+            f"this plan was made on a machine that is not {subdir}, which this one is. Make a new plan here"
+        )
     if plan.host.source == "detected":
         return host.detect_host(subdir, environ=here.environ)
     found = host.detect_host(

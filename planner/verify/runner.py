@@ -33,6 +33,7 @@ _ANSWER_LIMIT = 1_000_000  # bytes; a true answer has a few thousand
 _NOT_STARTED = (126, 127)  # what a shell says of a program that is none, or not there
 _OLDEST = (3, 6)  # the oldest python that can read the probe
 _NO_PYTHON = (99, 0)  # newer than any, so that it is never too old
+_SYSTEMS = {"linux": "linux", "darwin": "osx", "win32": "win"}  # sys.platform, and how conda's platforms begin
 _WORDS_LIMIT = 4_000  # bytes of standard error that are looked at for its last words
 
 
@@ -47,11 +48,12 @@ def verify_environment(
     """Run the probe in `prefix`; `timeout` is in seconds for each run, after which its whole process group is killed.
 
     `launcher` is a command that runs another where the GPU is (`srun --gres=gpu:1`). `subdir` tells the environment's platform where it is not this machine's. Raises `InputError` when `prefix` is no
-    folder, or is neither a conda environment nor one with an interpreter.
+    folder, is neither a conda environment nor one with an interpreter, or is for another system than this one.
     """
     windows = subdir.startswith("win-") if subdir else os.name == "nt"
     if not os.path.isdir(prefix):
         raise InputError(f"{prefix}: there is no such folder, so nothing can be verified there")
+    _check_platform(prefix, subdir)
     python = os.path.join(prefix, "python.exe") if windows else os.path.join(prefix, "bin", "python")
     if not os.path.exists(python):
         return _without_python(prefix, python)
@@ -132,14 +134,38 @@ def _with_old_python(prefix: str, *, windows: bool) -> VerifyResult:
     return VerifyResult(prefix, "no-framework", "no-framework", reason)
 
 
+def _check_platform(prefix: str, subdir: str | None) -> None:
+    """Raises `InputError` where the environment is for another system than this one; what says nothing is taken for ours."""
+    match = _python_file(prefix)
+    if match is None:
+        return
+    try:
+        with open(os.path.join(prefix, "conda-meta", match[0]), encoding="utf-8") as stream:
+            found = str(json.load(stream)["subdir"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    system = found.partition("-")[0]
+    here = subdir.partition("-")[0] if subdir else _SYSTEMS.get(sys.platform)
+    if system in _SYSTEMS.values() and here is not None and system != here:
+        raise InputError(
+            f"{prefix} is an environment for {found}, which cannot be run on this machine: verify it on one of that kind"
+        )
+
+
 def _python_record(prefix: str) -> tuple[int, int]:
     """Major and minor of the python that conda installed there, by the name of its record; `_NO_PYTHON` without one."""
+    match = _python_file(prefix)
+    return (int(match[1]), int(match[2])) if match else _NO_PYTHON
+
+
+def _python_file(prefix: str) -> re.Match[str] | None:
+    """The name of python's record, its major and its minor."""
     try:
         names = os.listdir(os.path.join(prefix, "conda-meta"))
     except OSError:
-        return _NO_PYTHON
-    found = [re.match(r"^python-(\d+)\.(\d+)[^-]*-[^-]*\.json$", name) for name in names]
-    return next(((int(match[1]), int(match[2])) for match in found if match), _NO_PYTHON)
+        return None
+    found = (re.match(r"^python-(\d+)\.(\d+)[^-]*-[^-]*\.json$", name) for name in names)
+    return next((match for match in found if match), None)
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
