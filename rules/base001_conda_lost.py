@@ -15,8 +15,9 @@ How it decides:
 
 Evidence and limits:
     Read from the records after the change. Unverified: requirements that cannot be read, a conda whose record names no
-    requirements at all, and packages of which it is not certain which python they were built for. What was
-    unmet before the change is marked as such. Plugins of conda other than its solver are not followed.
+    requirements at all, and packages of which it is not certain which python they were built for. What is unmet today
+    is told as such, also where the change mends it or has no solution: it takes a conda that runs to carry anything
+    out. Plugins of conda other than its solver are not followed.
 
 Example:
     `micromamba install python=3.10` in a base of 2021 removes conda 4.10.3, which has no build for python 3.10.
@@ -40,7 +41,7 @@ from planner.rule import Rule, finding
 from planner.versions import matches, minor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from planner.model.installed import PackageRecord, RecordFiles
     from planner.model.plan import EdgeStatus, Finding
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
 _SOLVER = "conda-libmamba-solver"
 _REMEDY = "leave base as it is and make a new environment for this request"
+_MEND = "mend base with a conda or micromamba from elsewhere: this conda can carry out nothing, here or in other environments"
 _SHOWN = 3
 
 
@@ -71,23 +73,32 @@ class _Fault(Struct, frozen=True):
 def check(ctx: RuleContext) -> Iterator[Finding]:
     """A finding about conda when it leaves or cannot run, and one about its solver when only that leaves."""
     conda = ctx.before_record("conda")
-    if not ctx.is_base or ctx.after is None or conda is None:
+    if not ctx.is_base or conda is None:
         return
-    after = {record.name: record for record in ctx.after}
+    today = _faults(_by_name(ctx.environment.records), ctx.python_minor_before, ctx.files, windows=ctx.on_windows)
+    if ctx.after is None:
+        yield from _cannot_run_today(ctx, today)
+        return
+    after = _by_name(ctx.after)
     if "conda" not in after:
         yield _gone(ctx, conda, "conda itself is removed: base would have no conda")
         return
     solver = ctx.before_record(_SOLVER)
     if solver is not None and _SOLVER not in after and not _requires(after["conda"], _SOLVER):
         yield _gone(ctx, solver, f"{_SOLVER}, the solver of this conda, is removed")
-    faults = _faults(after, ctx.python_minor_after, _files_of(ctx), windows=ctx.on_windows)
-    before = {record.name: record for record in ctx.environment.records}
-    known = {fault.key for fault in _faults(before, ctx.python_minor_before, ctx.files, windows=ctx.on_windows)}
+    faults = _faults(after, ctx.python_minor_after, _files_of(ctx), windows=ctx.on_windows, would=True)
+    known = {fault.key for fault in today}
     fresh = [fault for fault in faults if fault.key not in known]
-    if faults:
-        yield _cannot_run(ctx, fresh or faults, pre_existing=not fresh)
+    if fresh:
+        yield _cannot_run(ctx, fresh)
+    else:
+        yield from _cannot_run_today(ctx, today, stays=bool(faults))
     if not any(fault.certain for fault in fresh):
         yield from _cannot_load(ctx, after)
+
+
+def _by_name(records: Iterable[PackageRecord]) -> dict[str, PackageRecord]:
+    return {record.name: record for record in records}
 
 
 def _gone(ctx: RuleContext, record: PackageRecord, message: str) -> Finding:
@@ -122,11 +133,9 @@ def _edges_of_gone(ctx: RuleContext, record: PackageRecord) -> tuple[Edge, ...]:
     )
 
 
-def _cannot_run(ctx: RuleContext, faults: list[_Fault], *, pre_existing: bool) -> Finding:
+def _cannot_run(ctx: RuleContext, faults: list[_Fault]) -> Finding:
     certain = any(fault.certain for fault in faults)
-    shown = sorted(faults, key=lambda fault: not fault.certain)
-    more = f", and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
-    texts = "; ".join(fault.text for fault in shown[:_SHOWN]) + more
+    texts = _told(faults)
     return finding(
         ctx,
         "BASE001",
@@ -136,13 +145,40 @@ def _cannot_run(ctx: RuleContext, faults: list[_Fault], *, pre_existing: bool) -
         _REMEDY,
         predicts="run",
         certain=certain,
-        evidence=[fault.evidence for fault in shown],
+        evidence=[fault.evidence for fault in _certain_first(faults)],
         edges=[
             Edge(fault.consumer, fault.provider, fault.kind, fault.requirement, _status(fault), (fault.evidence,))
-            for fault in shown
+            for fault in _certain_first(faults)
         ],
-        pre_existing=pre_existing,
     )
+
+
+def _cannot_run_today(ctx: RuleContext, faults: list[_Fault], *, stays: bool = False) -> Iterator[Finding]:
+    """A finding about what is so already; what is not certain is told only where it `stays`."""
+    certain = any(fault.certain for fault in faults)
+    if not certain and not stays:
+        return
+    texts = _told(faults)
+    yield finding(
+        ctx,
+        "BASE001",
+        Severity.BLOCK,
+        "conda:conda",
+        f"conda cannot run as it is: {texts}" if certain else f"whether conda can run is not known: {texts}",
+        _MEND,
+        certain=certain,
+        evidence=[fault.evidence for fault in _certain_first(faults)],
+        pre_existing=True,
+    )
+
+
+def _certain_first(faults: list[_Fault]) -> list[_Fault]:
+    return sorted(faults, key=lambda fault: not fault.certain)
+
+
+def _told(faults: list[_Fault]) -> str:
+    more = f", and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+    return "; ".join(fault.text for fault in _certain_first(faults)[:_SHOWN]) + more
 
 
 def _cannot_load(ctx: RuleContext, after: Mapping[str, PackageRecord]) -> Iterator[Finding]:
@@ -200,8 +236,9 @@ def _faults(
     files: Callable[[PackageRecord], RecordFiles | None],
     *,
     windows: bool,
+    would: bool = False,
 ) -> list[_Fault]:
-    """All reasons why conda would not run among `records`, in the order in which requirements lead to them."""
+    """All reasons why conda does not, or would not, run among `records`, in the order in which requirements lead there."""
     queue = [records[name] for name in ("conda", _SOLVER) if name in records]
     seen = {record.name for record in queue}
     faults: list[_Fault] = []
@@ -215,7 +252,7 @@ def _faults(
             if name.startswith("__"):
                 continue
             provider = records.get(name)
-            fault = _unmet(record, spec, name, provider)
+            fault = _unmet(record, spec, name, provider, would=would)
             if fault is not None:
                 faults.append(fault)
             if provider is not None and name not in seen:
@@ -246,12 +283,14 @@ def _misbuilt(
     )
 
 
-def _unmet(record: PackageRecord, spec: str, name: str, provider: PackageRecord | None) -> _Fault | None:
+def _unmet(
+    record: PackageRecord, spec: str, name: str, provider: PackageRecord | None, *, would: bool
+) -> _Fault | None:
     met = matches(spec, provider) if provider is not None else False
     if met:
         return None
     if provider is None:
-        text = f"{record.name} requires {spec}, and {name} would not be there"
+        text = f"{record.name} requires {spec}, and {name} {'would not be' if would else 'is not'} there"
     elif met is None:
         text = f"whether {name} {provider.version} meets {spec}, which {record.name} requires, cannot be read"
     else:

@@ -85,18 +85,21 @@ def _finding(ctx: RuleContext, dist: PipDist, item: Unmet) -> Finding:
         evidence.append(Evidence("metadata", record.url or record.dist_name, f"version: {record.version}"))
     evidence += [Evidence("file", one.place, f"imports {one.chain[0]}") for one in lost[:_SHOWN]]
     status: EdgeStatus = "broken" if certain else "unverified"
+    was_so = item.was is not None and item.was.satisfied is False
+    there = _there(need, planned, would=not was_so)
+    goes = "goes with it" if was_so else "goes with it in the same change"
     return finding(
         ctx,
         "PIP003",
         Severity.BLOCK if certain else Severity.WARN,
         need.consumer,
-        f"{dist.display_name} {dist.version} (pip) requires {need.requirement}, and {_there(need, planned)}{imported}",
-        f"install a version of {dist.name} that goes with it in the same change, or hold what it requires",
+        f"{dist.display_name} {dist.version} (pip) requires {need.requirement}, and {there}{imported}",
+        f"install a version of {dist.name} that {goes}, or {'' if was_so else 'hold '}what it requires",
         predicts="import" if lost else None,
         certain=certain,
         evidence=evidence,
         edges=(Edge(need.consumer, need.provider, need.kind, need.requirement, status, tuple(evidence[:1])),),
-        pre_existing=item.was is not None and item.was.satisfied is False,
+        pre_existing=was_so,
     )
 
 
@@ -106,16 +109,20 @@ def _line(dist: PipDist, need: Need) -> str:
     return f"Requires-Dist: {need.requirement}"
 
 
-def _there(need: Need, planned: Environment) -> str:
-    """What would be there in place of what is required."""
+def _there(need: Need, planned: Environment, *, would: bool) -> str:
+    """What would be, or is, there in place of what is required."""
     kind, _, name = need.provider.partition(":")
     if kind == "conda":
         record = planned.record(name)
         there = record.version if record is not None else "another version"
         unsure = "" if need.satisfied is False else ", whose distribution's version is not known"
-        return f"{name} would be {there}{unsure}"
+        return f"{name} {'would be' if would else 'is'} {there}{unsure}"
     dist = next((dist for dist in planned.dists if dist.name == name), None)
-    return f"{name} is {dist.version} (pip)" if dist is not None else f"{name} would not be there"
+    return (
+        f"{name} is {dist.version} (pip)"
+        if dist is not None
+        else f"{name} {'would not be' if would else 'is not'} there"
+    )
 
 
 RULE = Rule(

@@ -115,7 +115,7 @@ def _finding(ctx: RuleContext, dist: PipDist, record: PackageRecord, written: li
         Severity.WARN,
         f"pip:{dist.name}",
         f"{pip_label(dist)} has overwritten {count} of {record.name} {record.version}{then}",
-        f"remove pip's copy of {dist.name} and let conda install {record.name} again before the change",
+        f"remove pip's copy of {dist.name} and let conda install {record.name} again{' before the change' if touched else ''}",
         evidence=_both(dist, record, written, f"{count} with other hashes than in conda-meta/{record.dist_name}.json"),
         pre_existing=not touched,
     )

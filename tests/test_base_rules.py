@@ -77,7 +77,21 @@ def test_base001_a_conda_without_requirements_on_record_is_unverified():
 def test_base001_what_was_unmet_before_is_marked():
     before = without(BASE, "requests")
     after = [python("3.11.9"), rebuilt(CONDA), SOLVER, rebuilt(MAMBAPY), LIBGCC]
-    assert only("BASE001", situation(before, after, "python=3.11", base=True)).pre_existing
+    found = only("BASE001", situation(before, after, "python=3.11", base=True))
+    assert (found.pre_existing, found.status) == (True, "certain")
+    assert found.message == "conda cannot run as it is: conda requires requests >=2.28, and requests is not there"
+
+
+def test_base001_what_is_unmet_today_is_told_where_the_change_mends_it_or_is_none():
+    before = without(BASE, "requests")
+    mended = [python("3.11.9"), rebuilt(CONDA), SOLVER, rebuilt(MAMBAPY), REQUESTS, LIBGCC]
+    for after in (mended, None):
+        found = only("BASE001", situation(before, after, "python=3.11", base=True))
+        assert (found.pre_existing, found.predicts, found.severity) == (True, None, Severity.BLOCK)
+        assert found.message.startswith("conda cannot run as it is: conda requires requests >=2.28")
+    # What is not certain today and whole afterwards is worth no word.
+    doubtful = [*without(BASE, "conda"), replace(CONDA, depends=())]
+    assert fired("BASE001", situation(doubtful, mended, "python=3.11", base=True)) == []
 
 
 def test_base001_near_misses():

@@ -529,6 +529,15 @@ def test_commands_with_unprintable_words_say_so():
     )
 
 
+def test_a_conda_that_cannot_run_today_is_told_where_it_is_to_carry_something_out():
+    told = "this installation's own conda cannot run today"
+    assert told not in paragraphs(UNSAFE, "verdict")[-1]
+    for plan in (UNSAFE, replace(SAFE, recommendation="in-place")):
+        broken = replace(plan, findings=(replace(CONDA_LOST, pre_existing=True),))
+        assert told in paragraphs(broken, "verdict")[-1]
+        assert told in paragraphs(broken, "migration")[0]
+
+
 def test_no_migration_is_said():
     plan = replace(UNSOLVABLE, migration=None, recommendation="do-not-proceed")
     text = paragraphs(plan, "migration")

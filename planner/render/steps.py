@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from planner.model.plan import Alternative, Argv, Migration, Plan, Step
     from planner.render.blocks import Block
 
+_CONDA_LOST = "BASE001"
 _UNITS = ("kB", "MB", "GB", "TB")
 _NOT_KNOWN = "not known: what a channel states is the size of each archive, not what it unpacks to"
 _THOUSAND = 1000  # decimal units, as package indexes use
@@ -27,12 +28,12 @@ def recommendation(plan: Plan) -> str:
     if plan.recommendation == "migrate" and plan.migration is not None:
         return (
             f"Recommended: leave {target} as it is, make the new environment {plan.migration.name} beside it by the "
-            f"steps below, and move over once its verification has passed.{_left_out(plan.migration)}"
+            f"steps below, and move over once its verification has passed.{_left_out(plan.migration)}{_no_conda(plan)}"
         )
     if plan.recommendation == "in-place":
         if plan.outcome == "no-change":
             return "Recommended: nothing to do."
-        return f"Recommended: carry it out in {target} itself."
+        return f"Recommended: carry it out in {target} itself.{_no_conda(plan)}"
     if plan.recommendation == "migrate":
         return f"Recommended: leave {target} as it is, and make a new environment; this plan holds no steps for it."
     return f"Recommended: do not proceed; leave {target} as it is."
@@ -43,6 +44,16 @@ def _left_out(migration: Migration) -> str:
     notes = (line.removeprefix("# ") for line in dict(migration.artifacts).get("environment.yml", "").splitlines())
     lost = next((note.removeprefix(LEFT_OUT) for note in notes if note.startswith(LEFT_OUT)), "")
     return f" {LEFT_OUT}{clip(lost)}." if lost else ""
+
+
+def _no_conda(plan: Plan) -> str:
+    """That the installation's own conda, which is to carry it out, does not run today."""
+    if not any(item.rule == _CONDA_LOST and item.pre_existing and item.status == "certain" for item in plan.findings):
+        return ""
+    return (
+        " But this installation's own conda cannot run today, as told under what was already wrong before: mend it "
+        "first, or let another conda or micromamba do it."
+    )
 
 
 def section(plan: Plan, *, pictures: bool) -> Section:
