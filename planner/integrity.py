@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 State: TypeAlias = Literal["missing", "altered", "unreadable"]
 _CHUNK = 1024 * 1024
 _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+_METADATA = re.compile(r"\.(?:dist|egg)-info(?:/|$)")
 # Python writes these itself whenever it runs, and packages rewrite them when they are linked.
 _DERIVED = (".pyc", ".pyo")
 
@@ -39,12 +41,17 @@ class Damage(Struct, frozen=True):
 
 
 class Integrity(Struct, frozen=True):
-    """All damage, by path; how many files were looked at and how many of them hashed; packages without a usable list."""
+    """All damage, by path; how many files were looked at and how many of them hashed; packages without a usable list.
+
+    `only_metadata` says that of all those files at most such as describe Python distributions are there: a copy of an
+    installation's metadata, and no installation.
+    """
 
     damage: tuple[Damage, ...]
     looked_at: int
     hashed: int
     unlisted: tuple[str, ...]
+    only_metadata: bool = False
 
 
 def check_files(
@@ -68,8 +75,14 @@ def check_files(
             for found in pool.map(lambda item, read: _look(environment.prefix, *item, read=read), listed, hashed)
             if found is not None
         ]
+    missing = {(item.owner, item.path) for item in damage if item.state == "missing"}
+    there = ((owner, path) for owner, path, _ in listed if not _METADATA.search(path))
     return Integrity(
-        tuple(sorted(damage, key=lambda item: (item.path, item.owner))), len(listed), sum(hashed), tuple(unlisted)
+        tuple(sorted(damage, key=lambda item: (item.path, item.owner))),
+        len(listed),
+        sum(hashed),
+        tuple(unlisted),
+        only_metadata=bool(missing) and missing.issuperset(there),
     )
 
 

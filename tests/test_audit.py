@@ -132,6 +132,30 @@ def test_a_flipped_byte_is_found_deep_and_a_missing_file_always(prefix):
     )
 
 
+def test_the_headline_says_what_the_table_of_files_does(prefix):
+    (prefix / f"{SITE}/numpy/core.py").unlink()
+    (prefix / f"{SITE}/numpy/__init__.py").write_text("other")
+    found = audited(prefix)
+    assert not found.integrity.only_metadata
+    view = rendering.build_view(found)
+    assert view.headline == "REVIEW: 1 missing, 1 altered of 4 files of conda's packages: a person has to decide"
+    assert "No rule found anything for certain; what became of the files of conda's packages stands below." in (
+        markdown.render(view)
+    )
+
+
+def test_where_only_metadata_lies_that_is_said_in_place_of_a_table(prefix):
+    for path in ("bin/python3.11", f"{SITE}/numpy/__init__.py", f"{SITE}/numpy/core.py"):
+        (prefix / path).unlink()
+    found = audited(prefix)
+    assert found.integrity.only_metadata  # though numpy's dist-info is there
+    text = terminal.render(rendering.build_view(found), width=200, colour=False)
+    assert (
+        "Only the metadata of an installation lies here, and not the files of conda's packages: 3 missing of 4." in text
+    )
+    assert f"{SITE}/numpy/core.py" not in text
+
+
 def test_pip_over_conda_is_found_with_what_it_overwrote(prefix):
     """What `pip install numpy==1.23.5` does: conda's metadata is taken away, and its files are written over."""
     (prefix / f"{SITE}/numpy-1.26.4.dist-info/METADATA").unlink()
@@ -309,3 +333,10 @@ def test_real_installations_are_audited_without_their_files(real_data):
     )
     assert {item.state for item in found.integrity.damage} == {"missing"}
     assert found.verdict.value != "safe"
+    assert found.integrity.only_metadata
+    view = rendering.build_view(found)
+    text = terminal.render(view, width=200, colour=False)
+    bare = "nly the metadata of an installation lies here, and not the files of conda's packages"
+    assert view.headline == f"REVIEW: o{bare} (221 missing)"
+    assert f"O{bare}: 221 missing of 221." in text
+    assert "nothing is broken" not in text

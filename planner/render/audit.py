@@ -13,6 +13,7 @@ from planner.render.groups import plural
 
 if TYPE_CHECKING:
     from planner.audit import Audit
+    from planner.integrity import Integrity
     from planner.model.installed import LoadProblem
     from planner.model.plan import Finding
     from planner.render.blocks import Block, Tone
@@ -27,11 +28,12 @@ _TONES: dict[Verdict, Tone] = {
 }
 _SENTENCES = {
     Verdict.SAFE: "nothing was found that is broken today or needs a decision",
-    Verdict.REVIEW: "nothing is broken for certain, but something needs a person's decision",
+    Verdict.REVIEW: "no rule blocks, but something needs a person's decision",
     Verdict.UNSAFE: "something is broken today",
     Verdict.UNSOLVABLE: "something is broken today",
     Verdict.UNKNOWN: "it cannot be said whether all is well: something could not be read or checked",
 }
+_ONLY_METADATA = "only the metadata of an installation lies here, and not the files of conda's packages"
 _SHOWN = 20
 
 
@@ -41,7 +43,8 @@ def build_view(audit: Audit) -> ReportView:
     unverified = groups.group(finding for finding in audit.findings if finding.status == "unverified")
     found: list[Block] = [block for group in certain for block in groups.blocks(group, {})]
     if not found:
-        found.append(Paragraph("No rule found anything for certain."))
+        more = "; what became of the files of conda's packages stands below" if audit.integrity.damage else ""
+        found.append(Paragraph(f"No rule found anything for certain{more}."))
     sections = [
         Section("asked", "What was looked at", (Facts(_facts(audit)),)),
         Section("findings", "What is wrong, and what to watch", tuple(found)),
@@ -49,10 +52,27 @@ def build_view(audit: Audit) -> ReportView:
         Section("outside", "What refers to it from outside", (_outside(audit),)),
         Section("unknown", "What could not be known", _unknown(audit, unverified)),
     ]
-    headline = f"{audit.verdict.value.upper()}: {_SENTENCES[audit.verdict]}"
+    headline = f"{audit.verdict.value.upper()}: {_sentence(audit)}"
     return ReportView(
         f"Audit of {audit.target.name}", audit.verdict.value, headline, _TONES[audit.verdict], tuple(sections)
     )
+
+
+def _sentence(audit: Audit) -> str:
+    """The verdict's sentence; where only files ask for a review, they are what it is about."""
+    integrity = audit.integrity
+    if integrity.only_metadata:
+        weighs = "" if audit.verdict is Verdict.REVIEW else f"{_SENTENCES[audit.verdict]}; "
+        return f"{weighs}{_ONLY_METADATA} ({_counted(integrity)})"
+    if audit.verdict is Verdict.REVIEW and integrity.damage:
+        return f"{_counted(integrity)} of {plural(integrity.looked_at, 'file')} of conda's packages: a person has to decide"
+    return _SENTENCES[audit.verdict]
+
+
+def _counted(integrity: Integrity) -> str:
+    """`2 missing, 1 altered`."""
+    counts = Counter(damage.state for damage in integrity.damage)
+    return ", ".join(f"{counts[state]} {state}" for state in ("missing", "altered", "unreadable") if counts[state])
 
 
 def _facts(audit: Audit) -> tuple[tuple[str, str], ...]:
@@ -66,11 +86,15 @@ def _facts(audit: Audit) -> tuple[tuple[str, str], ...]:
 
 def _files(audit: Audit) -> tuple[Block, ...]:
     integrity = audit.integrity
-    counts = Counter(damage.state for damage in integrity.damage)
-    told = ", ".join(f"{counts[state]} {state}" for state in ("missing", "altered", "unreadable") if counts[state])
+    if integrity.only_metadata:
+        return (
+            Paragraph(
+                f"{_ONLY_METADATA[0].upper()}{_ONLY_METADATA[1:]}: {_counted(integrity)} of {integrity.looked_at}."
+            ),
+        )
     how = "and hashed" if audit.deep else f"by kind and size, {integrity.hashed} of them hashed (--deep hashes all)"
     blocks: list[Block] = [
-        Paragraph(f"{plural(integrity.looked_at, 'file')} looked at {how}: {told or 'none differs'}.")
+        Paragraph(f"{plural(integrity.looked_at, 'file')} looked at {how}: {_counted(integrity) or 'none differs'}.")
     ]
     if integrity.damage:
         rows = tuple((item.path, item.owner, item.what) for item in integrity.damage)
