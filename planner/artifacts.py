@@ -125,8 +125,8 @@ def environment_yml(
     return comments + str(yaml.safe_dump(document, sort_keys=False, width=1000))
 
 
-def write_all(plan: Plan, folder: str) -> None:
-    """Write the files that a plan's steps use into a folder, made where it is missing. Raises `InputError`.
+def write_all(plan: Plan, folder: str) -> tuple[str, ...]:
+    """Write a plan's files into a folder, made where it is missing; their names. Raises `InputError`.
 
     Nothing that exists is overwritten. A plan is a file that anyone may have written: names that lead elsewhere are
     refused.
@@ -144,6 +144,7 @@ def write_all(plan: Plan, folder: str) -> None:
                 stream.write(text)
     except OSError as error:
         raise InputError(f"{error.filename or folder}: cannot be written: {error.strerror or error}") from None
+    return tuple(name for name, _ in texts)
 
 
 def script(name: str) -> str:

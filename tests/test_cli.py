@@ -100,6 +100,7 @@ def test_the_files_of_the_steps_are_written_for_running_them_by_hand(run, instal
     shown = run("show", tmp_path / "plan.json", "--files", tmp_path / "move")
     assert "planner show PLAN.json --files DIR writes them" in " ".join(shown.stdout.split())
     assert {path.name: path.read_text() for path in (tmp_path / "move").iterdir()} == wanted
+    assert shown.stderr == f"planner: written into {tmp_path / 'move'}: {', '.join(sorted(wanted))}\n"
     again = run("show", tmp_path / "plan.json", "--files", tmp_path / "move")
     assert (again.exit_code, "cannot be written: File exists" in again.stderr) == (2, True)
     plan = json.loads((tmp_path / "plan.json").read_text())
@@ -274,11 +275,19 @@ def test_an_output_file_that_cannot_be_written_is_named(run, installation, tmp_p
     assert (done.exit_code, "where.txt" in done.stderr) == (2, True)
 
 
-@pytest.mark.parametrize("command", [(), ("what-if",), ("demo",), ("show",), ("why",), ("verify",), ("rules",)])
-def test_every_command_has_help(run, command):
+def _commands(group, names=()):
+    yield names
+    for name, command in getattr(group, "commands", {}).items():
+        yield from _commands(command, (*names, name))
+
+
+@pytest.mark.parametrize("command", tuple(_commands(cli.main)))
+def test_every_command_has_help_with_an_example(run, command):
     done = run(*command, "--help")
     assert done.exit_code == 0
     assert done.stdout.startswith("Usage:")
+    example = done.stdout.partition("Example")[2]
+    assert " ".join(("  planner", *command)) in example
 
 
 @pytest.mark.parametrize("form", ["text", "json", "markdown", "html"])

@@ -409,6 +409,15 @@ def test_untouched_environments_come_with_their_evidence():
     ]
 
 
+def test_one_is_told_as_one_and_none_not_at_all():
+    one = replace(SAFE.changes[0], requested=True)
+    row = replace(UNSAFE.environments[0], affected=True, via=("F1",))
+    plan = replace(SAFE, changes=(one,), environments=(row,), target=replace(SAFE.target, packages=0))
+    assert "1 package marked * someone asked for, now or earlier; it comes first." in paragraphs(plan, "changes")
+    assert of(Bullets, plan, "untouched")[0].label.endswith("is reached by finding F1")
+    assert not [text for text in paragraphs(plan, "untouched") if "conda package" in text]
+
+
 def test_what_could_not_be_read_is_not_called_untouched():
     labels = [block.label for block in of(Bullets, UNKNOWN, "untouched")]
     assert labels == ["base (/opt/conda) is reached"]
@@ -510,7 +519,8 @@ def test_migration_steps_with_commands_quoted_for_the_shell():
     ]
     bullets = of(Bullets, UNSAFE, "migration")
     assert bullets[0].items == ("python=3.9.7. python stays on 3.9. lost: conda. downgraded: pip",)
-    assert bullets[1].items == ("environment.yml (1 line)", "explicit.txt (2 lines)")
+    # environment.yml is for people: no step uses it.
+    assert bullets[1].items == ("explicit.txt (2 lines)",)
 
 
 def test_commands_for_windows_are_quoted_for_its_shell():

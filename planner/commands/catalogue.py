@@ -16,14 +16,26 @@ def _rule_ids(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
 @click.group("rules", invoke_without_command=True, short_help="The catalogue of rules.")
 @click.pass_context
 def rules_command(ctx: click.Context) -> None:
-    """List the rules, explain one, or list the facts they rest on."""
+    """List the rules, explain one, or list the facts they rest on.
+
+    \b
+    Examples:
+      planner rules
+      planner rules explain ABI001
+      planner rules facts
+    """
     if ctx.invoked_subcommand is None:
         ctx.invoke(rules_list)
 
 
 @rules_command.command("list")
 def rules_list() -> None:
-    """List every rule: id, default severity, name and title."""
+    """List every rule: id, default severity, name and title.
+
+    \b
+    Example:
+      planner rules list
+    """
     from rules import RULES
 
     for rule in RULES:

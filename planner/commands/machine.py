@@ -62,6 +62,10 @@ def cache_clear() -> None:
     """Remove all that the planner has kept, fetched repodata and packages among it.
 
     Environments lose nothing. Without a network, channels can then be read from conda's own caches only.
+
+    \b
+    Example:
+      planner cache clear
     """
     from planner.cache import clear, usage
     from planner.render.cache import render_cleared

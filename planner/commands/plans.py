@@ -9,14 +9,14 @@ from typing import Any
 import click
 
 from planner.commands.options import mirror, report_options, split_words
-from planner.commands.output import as_text, print_out, put, write
+from planner.commands.output import as_text, plain, print_out, put, write
 from planner.errors import InputError
 
 
 @click.command("show", short_help="Render a saved plan.")
 @click.argument("plan_file", metavar="PLAN.json", type=click.Path())
 @click.option("--result", metavar="FILE", help="A GPU verification's result (JSON), to stand first in the report.")
-@click.option("--files", metavar="DIR", help="Write the files that the steps use into DIR, to run the steps by hand.")
+@click.option("--files", metavar="DIR", help="Write the plan's files into DIR, to run its steps by hand.")
 @report_options
 def show_command(plan_file: str, result: str | None, files: str | None, form: str, output: str | None) -> None:
     """Render a plan that `--save` wrote, on any machine, without the environments.
@@ -33,7 +33,8 @@ def show_command(plan_file: str, result: str | None, files: str | None, form: st
     if files is not None:
         from planner.artifacts import write_all
 
-        write_all(plan, files)
+        written = ", ".join(write_all(plan, files))
+        click.echo(plain(f"planner: written into {files}: {written}"), err=True)
     if result is None:
         write(plan, form, output)
         return

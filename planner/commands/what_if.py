@@ -190,6 +190,11 @@ def demo_command(_root: str | None, /, **given: Any) -> None:
 
     A base with python 3.10 and conda, and an environment with PyTorch for CUDA, from public sources:
     fixtures/demo/README.md says where each record comes from.
+
+    \b
+    Examples:
+      planner demo
+      planner demo --format html -o demo.html
     """
     import tempfile
 

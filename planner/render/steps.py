@@ -109,8 +109,11 @@ def _migration(migration: Migration, subdir: str, *, pictures: bool) -> list[Blo
         blocks.append(figures.sizes(migration, {"download": download, "disk": size or "not known"}))
         blocks.append(figures.timeline(migration))
     blocks.extend(_steps(migration.steps, subdir, "Step"))
-    if migration.artifacts:
-        files = tuple(f"{name} ({plural(_line_count(text), 'line')})" for name, text in sorted(migration.artifacts))
+    used = _used(migration)
+    files = tuple(
+        f"{name} ({plural(_line_count(text), 'line')})" for name, text in sorted(migration.artifacts) if name in used
+    )
+    if files:
         blocks.append(Bullets(files, "Files that the steps use; planner show PLAN.json --files DIR writes them"))
     if migration.follow_up:
         blocks.append(Heading("After sign-off"))
@@ -119,6 +122,12 @@ def _migration(migration: Migration, subdir: str, *, pictures: bool) -> list[Blo
         blocks.append(Heading("The way back"))
         blocks.extend(_steps(migration.rollback, subdir, "Rollback"))
     return blocks
+
+
+def _used(migration: Migration) -> frozenset[str]:
+    """Every word of every command: the files among them are used."""
+    steps = (*migration.steps, *migration.follow_up, *migration.rollback)
+    return frozenset(word for step in steps for argv in (*step.commands, *step.check, *step.undo) for word in argv)
 
 
 def _steps(steps: Sequence[Step], subdir: str, word: str) -> list[Block]:

@@ -203,7 +203,10 @@ def _changes(plan: Plan, *, pictures: bool) -> Section:
     asked = sum(change.requested for change in plan.changes)
     if asked:
         blocks.append(
-            Paragraph(f"{plural(asked, 'package')} marked * someone asked for, now or earlier; they come first.")
+            Paragraph(
+                f"{plural(asked, 'package')} marked * someone asked for, now or earlier; "
+                f"{'it comes' if asked == 1 else 'they come'} first."
+            )
         )
     if rows:
         blocks.append(Table(("Package", "Before", "After", "Action", "Why"), rows, below=4))
@@ -263,7 +266,7 @@ def _untouched(plan: Plan) -> Section:
     if unread:
         names = ", ".join(row.name for row in unread)
         blocks.append(Paragraph(f"Not fully readable, so listed under what could not be known: {names}.", "unknown"))
-    if plan.changes:
+    if plan.changes and plan.target.packages:
         moved = sum(change.before is not None for change in plan.changes)
         stay = max(plan.target.packages - moved, 0)
         blocks.append(
@@ -282,7 +285,7 @@ def _untouched(plan: Plan) -> Section:
 
 
 def _environment(row: EnvironmentReport, word: str) -> Block:
-    via = f" by findings {words.ids(row.via)}" if row.via else ""
+    via = f" by {'finding' if len(row.via) == 1 else 'findings'} {words.ids(row.via)}" if row.via else ""
     return Bullets(row.evidence or ("no evidence is on record",), f"{row.name} ({row.prefix}) {word}{via}")
 
 
