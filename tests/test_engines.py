@@ -144,6 +144,50 @@ def test_remove_takes_what_needs_it_and_what_only_it_needed(ask):
     assert labels(ask([Remove("pytorch"), Keep("numpy")])) == [NUMPY.label, PY310.label, PURE.label]
 
 
+def test_remove_keeps_what_needs_what_goes_where_another_build_of_it_does_not(ask):
+    old, mkl = record("app", "1.0", "mkl_0", ["mkl"]), record("mkl", "1.0")
+    found = ask([Remove("mkl")], installed=(PY310, mkl, old), channel=(record("app", "1.0", "nomkl_0"), old, mkl, *ALL))
+    assert labels(found) == ["app 1.0 nomkl_0", PY310.label]
+
+
+def test_remove_moves_others_only_where_that_keeps_more(ask):
+    old, mkl = record("app", "1.0", "mkl_0", ["mkl"]), record("mkl", "1.0")
+    new = record("app", "2.0", "nomkl_0", ["python >=3.11"])
+    found = ask([Remove("mkl"), Keep("python")], installed=(PY310, mkl, old), channel=(new, old, mkl, PY310, PY311))
+    assert labels(found) == [new.label, PY311.label]
+    pip = record("pip", "24.2", "py310_0", ["python >=3.10,<3.11.0a0"])
+    newer = record("pip", "26.1", "pyh_0", ["python >=3.10"], noarch="python")
+    installed, kept = (PY310, pip, mkl, old, PURE), (Keep("python"), Keep("pip"))
+    found = ask([Remove("mkl"), *kept], installed=installed, channel=(newer, old, mkl, PY311, PURE))
+    assert labels(found) == [pip.label, PY310.label, PURE.label]
+
+
+def test_remove_moves_nothing_for_what_is_cleaned_up_all_the_same(ask):
+    mkl = record("mkl", "1.0")
+    numpy = record("numpy", "1.24", "mkl_0", ["mkl", "python >=3.10,<3.11.0a0"])
+    fft = record("fft", "1.0", "0", ["mkl", "numpy"])
+    pip = record("pip", "24.2", "py310_0", ["python >=3.10,<3.11.0a0"])
+    newer = record("pip", "26.1", "pyh_0", ["python >=3.10"], noarch="python")
+    numpy2 = record("numpy", "2.0", "0", ["python >=3.11"])
+    kept = (Keep("python"), Keep("pip"), Keep("fft"))
+    found = ask([Remove("mkl"), *kept], installed=(PY310, pip, mkl, numpy, fft), channel=(newer, numpy2, PY311))
+    assert labels(found) == [pip.label, PY310.label]
+
+
+def test_remove_leaves_alone_what_was_broken_before(ask):
+    broken = record("broken", "1.0", "0", ["nowhere"])
+    installed = (PY310, NUMPY, TORCH, broken)
+    assert labels(ask([Remove("pytorch"), Keep("numpy")], installed=installed)) == [
+        broken.label,
+        NUMPY.label,
+        PY310.label,
+    ]
+
+
+def test_remove_of_a_version_that_is_not_there_takes_nothing(ask):
+    assert labels(ask([Remove("pytorch=9")], installed=(PY310, TORCH))) == [PY310.label, TORCH.label]
+
+
 def test_pip_is_no_dependency_where_the_channel_has_none(ask):
     assert "pip" not in " ".join(labels(ask([Install("python=3.11")], installed=(PY310,))))
 

@@ -5,7 +5,8 @@ job or a conflict says otherwise. The gap is closed in two steps. First everythi
 the installed builds as the preferred ones. Where that has no solution, every installed package becomes a choice: an
 invented package of our own, `planner-keep--NAME`, exists in versions that need the installed build, any build, or
 nothing, and the resolver prefers the highest that fits. What comes back is then asked for, the rest is offered again,
-until nothing more can be kept; of the two ladders tried the one that lets fewer packages go wins.
+until nothing more can be kept; of the two ladders tried the one that lets fewer packages go wins. A removal moves what
+does not need what goes only where fewer packages go then.
 
 That is a good approximation and no more: rattler prefers other builds, and it has no flexible channel priority. Hence
 `fidelity: approximate`, always.
@@ -31,7 +32,7 @@ from planner.origin import channel_name, same_channel
 from planner.solve.closure import Closure
 from planner.solve.rattler_records import record_from_rattler, record_to_rattler, virtual_to_rattler
 from planner.solve.rattler_sources import Sources
-from planner.solve.unneeded import unneeded
+from planner.solve.unneeded import needing, unneeded
 from planner.versions import check_spec, compare, dependency_name, matches, spec_is_bare, spec_name
 
 if TYPE_CHECKING:
@@ -46,12 +47,13 @@ _MAX_ROUNDS = 6
 
 
 class _Question(Struct, frozen=True):
-    """A request in rattler's terms: what must be, what must not contradict, and what is wished for."""
+    """A request in rattler's terms: what must be, what must not contradict, what is wished for, and what has to go."""
 
     must: tuple[str, ...]
     constraints: tuple[str, ...]
     wished: tuple[str, ...]
     preferred: tuple[PackageRecord, ...]
+    gone: frozenset[str]
 
 
 class RattlerSolver:
@@ -123,7 +125,9 @@ def _interpret(request: SolveRequest, has_newer: Callable[[PackageRecord], bool]
             case UpdateAll():
                 unlocked.update(installed)
             case Remove(spec):
-                gone.add(spec_name(spec))
+                present = installed.get(spec_name(spec))
+                if present is not None and matches(spec, present) is not False:
+                    gone.add(present.name)
             case Keep():
                 pass  # everything installed is wished for anyway
             case Freeze(name):
@@ -141,7 +145,7 @@ def _interpret(request: SolveRequest, has_newer: Callable[[PackageRecord], bool]
     preferred = tuple(
         _as_it_stands(record, request) for record in request.installed if record.name not in moving | gone
     )
-    return _Question(tuple(must), tuple(constraints), wished, preferred)
+    return _Question(tuple(must), tuple(constraints), wished, preferred, frozenset(gone))
 
 
 def _as_it_stands(record: PackageRecord, request: SolveRequest) -> PackageRecord:
@@ -169,30 +173,57 @@ def _exact(record: PackageRecord) -> str:
 
 async def _answer(session: _Session, question: _Question, request: SolveRequest, progress: Progress) -> SolveOutcome:
     strictly = request.channel_priority == "strict"
+    best: Solution | None = None
+    if question.gone:
+        progress("solving: letting go of what needs what is removed, and moving nothing else")
+        unmoved = await _unmoved(session, question, strict=strictly, installed=request.installed)
+        if unmoved is not None:
+            best = _solution(unmoved, request)
+            if unmoved.keys() >= set(question.wished):
+                return best
     # rattler knows strict and disabled; flexible lies between, so the strict answer is taken where it loses nothing.
     modes = {"strict": (True,), "flexible": (True, False), "disabled": (False,)}[request.channel_priority]
     for strict in modes:
         progress("solving: keeping everything installed")
         whole = await session.try_solve(question, question.must + question.wished, strict=strict)
         if isinstance(whole, dict):
-            return _solution(whole, request)
+            return _better(best, _solution(whole, request), question)
         if not question.wished and strict is modes[-1]:
             return Unsolvable(whole)
     progress("solving: what is asked for, alone")
     bare = await session.try_solve(question, question.must, strict=strictly)
     if isinstance(bare, str):
         return Unsolvable(bare)
-    best: dict[str, PackageRecord] | None = None
     for ladder in (_exact_first, _by_name):
         progress("solving: letting as few packages go as possible")
         kept = await _keep_most(session, question, strict=strictly, installed=request.installed, ladder=ladder)
-        if best is None or _lost(kept, question) < _lost(best, question):
-            best = kept
-    return _solution(best or bare, request)
+        best = _better(best, _solution(kept, request), question)
+    return best or _solution(bare, request)
 
 
-def _lost(answer: dict[str, PackageRecord], question: _Question) -> int:
-    return sum(name not in answer for name in question.wished)
+async def _unmoved(
+    session: _Session, question: _Question, *, strict: bool, installed: Sequence[PackageRecord]
+) -> dict[str, PackageRecord] | None:
+    """The answer to a removal that keeps every build but of what needs what goes; None where these do not go together.
+
+    libmamba moves others only where that lets it keep more, so the other answers have to lose less than this one.
+    """
+    reached = needing(installed, question.gone)
+    still = tuple(_exact(record) for record in installed if record.name not in reached | question.gone)
+    held = replace(question, must=question.must + still, wished=tuple(sorted(reached)))
+    if isinstance(await session.try_solve(held, held.must, strict=strict), str):
+        return None
+    return await _keep_most(session, held, strict=strict, installed=installed, ladder=_exact_first)
+
+
+def _better(best: Solution | None, answer: Solution, question: _Question) -> Solution:
+    """The answer that lets fewer packages go, the earlier of two alike."""
+    return answer if best is None or _lost(answer, question) < _lost(best, question) else best
+
+
+def _lost(answer: Solution, question: _Question) -> int:
+    """How many installed packages go, those that are cleaned up among them: what will go is no reason to move others."""
+    return len(set(question.wished) - {record.name for record in answer.records})
 
 
 async def _keep_most(

@@ -1,4 +1,4 @@
-"""What a removal or an update takes with it below: packages that were there only for what goes or is replaced.
+"""What a removal or an update takes with it: above what needs what goes, below what was there only for it.
 
 libsolv does this by itself; for an engine that does not, it is read off the records.
 """
@@ -34,6 +34,20 @@ def unneeded(
                 found.add(name)
                 waiting.append(left.pop(name))
     return frozenset(found)
+
+
+def needing(installed: Iterable[PackageRecord], gone: Collection[str]) -> frozenset[str]:
+    """The names of what needs one of `gone`, directly or through others; those of `gone` are not among them."""
+    users: dict[str, list[str]] = {}
+    for record in installed:
+        for name in _needs(record):
+            users.setdefault(name, []).append(record.name)
+    waiting, found = list(gone), set(gone)
+    while waiting:
+        new = set(users.get(waiting.pop(), ())) - found
+        found |= new
+        waiting.extend(new)
+    return frozenset(found - set(gone))
 
 
 def _needs(record: PackageRecord) -> set[str]:
