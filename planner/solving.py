@@ -151,7 +151,10 @@ def _what_should_be_done(situation: Situation, solver: Solver) -> tuple[Solution
         return None, Alternatives()
     item = Alternative(
         found.kept,
-        costs=tuple(sentence for _, sentence in found.lost),
+        costs=(
+            f"for a new environment only: in {situation.target.name} itself all else that is asked for there would count",
+            *(sentence for _, sentence in found.lost),
+        ),
         lost=tuple(spec_name(spec) for spec, _ in found.lost),
     )
     return solutions[found.kept], Alternatives(complete=False, items=(item,))
@@ -160,7 +163,7 @@ def _what_should_be_done(situation: Situation, solver: Solver) -> tuple[Solution
 def _solve_request(situation: Situation, asked: Asked, jobs: tuple[Job, ...]) -> SolveRequest:
     request = asked.request
     return SolveRequest(
-        installed=situation.target.records,
+        installed=asked.environment.records,
         jobs=jobs,
         repodata=situation.repodata,
         virtual_packages=situation.host.virtual_packages,

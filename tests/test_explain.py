@@ -177,10 +177,46 @@ def test_what_carries_the_cuda_version_today_is_offered_for_cudatoolkit():
 
 
 def test_a_request_of_several_does_without_the_one_that_stands_against_the_rest():
-    found, _ = near(asked("ray", "python=3.11"), lambda specs: len(specs) == 1)
-    lost = {item.lost for item in found.items}
-    assert ("ray",) in lost
-    assert all(len(item.specs) == 1 for item in found.items)
+    found, _ = near(asked("jax", "python=3.11"), lambda specs: len(specs) == 1)
+    told = {item.specs: (item.costs[0], item.lost) for item in found.items}
+    alone = "is left out: the rest of the request solves without it, and"
+    assert told == {
+        ("python=3.11",): (f"jax {alone} there is no jax", ("jax",)),
+        ("jax",): (f"python=3.11 {alone} python is at 3.10.4", ()),
+    }
+
+
+def test_what_stands_against_the_request_is_removed_first_by_a_command_of_its_own():
+    """The request itself is asked of the environment that the removal leaves, where history no longer names it."""
+    question = asked("python=3.11", history=(("ray", "ray 2.0"), ("zlib", "zlib")))
+    seen = []
+
+    def simulate(now):
+        if now.request.operation == "remove":
+            assert now.request.specs == ("ray",)
+            return Solution((PYTHON,))
+        seen.append((now.environment.records, now.environment.history.specs, now.request.specs))
+        removed = now.environment.records == (PYTHON,)
+        return Solution((record("python", "3.11.2"),)) if removed else Unsolvable("no")
+
+    found = nearest_requests(question, Unsolvable("no", against=("ray 2.0",)), simulate, candidates)
+    (item,) = found.items
+    assert item.specs == ("python=3.11",)
+    assert item.costs == (
+        "ray must be removed first, since history asks for it: conda remove -p /e ray",
+        "removes ray-core",
+    )
+    assert item.lost == ("ray", "ray-core")
+    assert seen[-1] == ((PYTHON,), (), ("python=3.11",))
+
+
+def test_where_the_removal_has_no_solution_nothing_is_offered_that_rests_on_it():
+    question = asked("python=3.11", history=(("conda", "conda"),))
+
+    def simulate(now):
+        return Unsolvable("no") if now.request.operation == "remove" or "=" in now.request.specs[0] else Solution(())
+
+    assert not nearest_requests(question, Unsolvable("no", against=("conda",)), simulate, candidates).items
 
 
 def test_what_an_alternative_takes_away_and_sets_back_is_among_its_costs():

@@ -230,6 +230,16 @@ def test_libmamba_refuses_what_conda_refuses_and_the_alternatives_solve(
     assert again.outcome != "unsolvable"
 
 
+def test_an_alternative_without_specs_of_history_removes_them_first_or_is_for_a_new_environment(answer):
+    plan = answer("linux-torch251-cu121", "base", "python=3.11", HARVESTED)
+    removed = ("plotly_express", "ray-all", "streamlit")
+    near = next(item for item in plan.alternatives.items if item.specs == ("python=3.11",))
+    assert near.costs[0].endswith(": conda remove -n base plotly_express ray-all streamlit")
+    assert near.lost[:3] == removed
+    other = next(item for item in plan.alternatives.items if item.lost == removed)
+    assert other.costs[0].startswith("for a new environment only")
+
+
 @pytest.mark.parametrize(
     ("installation", "spec", "channels", "tool"),
     [

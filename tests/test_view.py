@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from planner.model.installed import VirtualPackage
-from planner.model.plan import Evidence, Finding, Severity, Verdict
+from planner.model.plan import Alternative, Alternatives, Evidence, Finding, Severity, Verdict
 from planner.model.solve import Request, SolverInfo
 from planner.render.blocks import Bullets, Commands, Facts, Form, Heading, Lines, Paragraph, Table
 from planner.render.escape import LIMIT
@@ -521,6 +521,14 @@ def test_migration_steps_with_commands_quoted_for_the_shell():
     assert bullets[0].items == ("python=3.9.7. python stays on 3.9. lost: conda. downgraded: pip",)
     # environment.yml is for people: no step uses it.
     assert bullets[1].items == ("explicit.txt (2 lines)",)
+
+
+def test_the_specs_of_an_alternative_are_quoted_and_its_losses_counted():
+    lost = tuple(f"p{number}" for number in range(14))
+    item = Alternative(("python=3.11", "pytorch * *cuda*"), lost=lost)
+    plan = replace(UNSAFE, alternatives=Alternatives(complete=True, items=(item,)))
+    told = "lost: p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11 and 2 more: the plan document has them"
+    assert of(Bullets, plan, "migration")[0].items == (f"python=3.11 'pytorch * *cuda*'. {told}",)
 
 
 def test_commands_for_windows_are_quoted_for_its_shell():

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.artifacts import LEFT_OUT
-from planner.render import words
 from planner.render.blocks import Bullets, Commands, Facts, Heading, Paragraph, Section
 from planner.render.escape import clip, visible
 from planner.render.groups import plural
+from planner.shell import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _CONDA_LOST = "BASE001"
 _UNITS = ("kB", "MB", "GB", "TB")
 _NOT_KNOWN = "not known: what a channel states is the size of each archive, not what it unpacks to"
+_MOST_NAMED = 12
 _THOUSAND = 1000  # decimal units, as package indexes use
 
 
@@ -75,19 +76,28 @@ def _alternatives(plan: Plan) -> list[Block]:
     )
     if not plan.alternatives.items:
         return []
-    items = tuple(_alternative(item) for item in plan.alternatives.items)
+    items = tuple(_alternative(item, plan.host.subdir) for item in plan.alternatives.items)
     return [Bullets(items, "Nearest requests that have a solution, nearest first"), Paragraph(search)]
 
 
-def _alternative(item: Alternative) -> str:
-    parts = [" ".join(item.specs) or "no spec"]
+def _alternative(item: Alternative, subdir: str) -> str:
+    parts = [" ".join(quoted(item.specs, subdir)) or "no spec"]
     if item.costs:
         parts.append("; ".join(item.costs))
     if item.lost:
-        parts.append(f"lost: {', '.join(item.lost)}")
+        parts.append(f"lost: {_names(item.lost)}")
     if item.downgraded:
-        parts.append(f"downgraded: {', '.join(item.downgraded)}")
+        parts.append(f"downgraded: {_names(item.downgraded)}")
     return ". ".join(parts)
+
+
+def _names(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return (
+        ", ".join(names)
+        if more <= 0
+        else f"{', '.join(names[:_MOST_NAMED])} and {more} more: the plan document has them"
+    )
 
 
 def _migration(migration: Migration, subdir: str, *, pictures: bool) -> list[Block]:
@@ -141,7 +151,7 @@ def _steps(steps: Sequence[Step], subdir: str, word: str) -> list[Block]:
 
 
 def _commands(label: str, argvs: tuple[Argv, ...], subdir: str) -> list[Block]:
-    commands = tuple(words.quoted(argv, subdir) for argv in argvs)
+    commands = tuple(quoted(argv, subdir) for argv in argvs)
     blocks: list[Block] = [Commands(label, commands, continuation(subdir))]
     if any(visible(word) != word for command in commands for word in command):
         blocks.append(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
-import subprocess
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from planner.model.plan import Severity, Verdict
 from planner.render.groups import plural, sentence
+from planner.shell import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,13 +27,6 @@ _RUN = 4  # ids in a row that are told as a range
 _TREE = " \t│├└─|`-"
 _JOINED = 4  # lines of an explanation that the verdict may hold
 _SHOWN = 300  # characters of one message in the sentence that carries the verdict
-
-
-def quoted(argv: Argv, subdir: str) -> tuple[str, ...]:
-    """The words of a command as one would type them, for the shell of the platform it is meant for."""
-    if subdir.startswith("win-"):
-        return tuple(subprocess.list2cmdline([word]) for word in argv)
-    return tuple(shlex.quote(word) for word in argv)
 
 
 def command(plan: Plan) -> str:
