@@ -1,9 +1,9 @@
 """Why a request has no solution, in one sentence that an admin understands, with the engine's own words below it.
 
 What stands against what is known by solving: `against` names specs that have no solution together with the request even
-when nothing else is asked for. Through which requirement is read from the channels' records, so that the sentence can
-be checked there whatever engine answered. Where no single spec can be blamed, libmamba's graph of the conflict is told
-as its two chains; where there is none, no more is said than is known.
+when nothing else is asked for. Through which requirement is read from the records (`planner.exclusion`), so that the
+sentence can be checked there whatever engine answered, and holds for every build. Where no single cause can be proven,
+the sentence says so, with one conflict of libmamba's graph as its two chains, where there is a graph.
 """
 
 from __future__ import annotations
@@ -12,19 +12,17 @@ from collections import deque
 from functools import cmp_to_key
 from typing import TYPE_CHECKING
 
+from planner.exclusion import Exclusion
 from planner.near_names import hint
 from planner.versions import compare, dependency_name, matches, spec_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from planner.model.installed import PackageRecord
     from planner.model.solve import ProblemGraph, ProblemNode, Request, Unsolvable
 
     Candidates = Callable[[str], Sequence[PackageRecord]]
-
-_DEEPEST = 4
-_HOST = "__"
 
 
 def explain_unsolvable(
@@ -32,15 +30,17 @@ def explain_unsolvable(
     outcome: Unsolvable,
     history: frozenset[str],
     candidates: Candidates,
+    installed: Sequence[PackageRecord] = (),
     names: Callable[[], Iterable[str]] = tuple,
 ) -> str:
     """One sentence on what stands against what and through which requirement, then the engine's words.
 
-    `history` are the specs asked for earlier, as written there; `names` are those that a mistyped one may have meant.
+    `history` are the specs asked for earlier, as written there; `installed` are the records of the environment; `names`
+    are those that a mistyped one may have meant.
     """
     if outcome.refused:
         return outcome.explanation
-    return f"{_sentence(request, outcome, history, candidates, names)}\n{outcome.explanation}"
+    return f"{_sentence(request, outcome, history, candidates, installed, names)}\n{outcome.explanation}"
 
 
 def _sentence(
@@ -48,22 +48,34 @@ def _sentence(
     outcome: Unsolvable,
     history: frozenset[str],
     candidates: Candidates,
+    installed: Sequence[PackageRecord],
     names: Callable[[], Iterable[str]],
 ) -> str:
     asked = " ".join(request.specs) or "updating everything"
+    if request.operation == "remove":
+        if outcome.against:
+            return _removed(asked, outcome, installed, request)
+        return f"removing {asked} has no solution"
     absent = [spec for spec in request.specs if not any(matches(spec, build) for build in candidates(spec_name(spec)))]
-    if absent and request.operation != "remove":
+    if absent:
         return "; ".join(_absent(spec, candidates, names) for spec in absent)
     if outcome.against:
         against = ", ".join(outcome.against)
         whose = f"{asked} cannot be had together with {against}, which {_by_whom(outcome, request, history)}"
-        chains = [chain for spec in outcome.against if (chain := _chain(spec, request.specs, candidates))]
-        return f"{whose}: for instance, {'; '.join(chains)}" if chains else whose
+        exclusion = Exclusion(request.specs, candidates, installed)
+        chains = [chain for spec in outcome.against if (chain := exclusion.chain(spec))]
+        return f"{whose}: for instance, {'; '.join(chains)}" if chains else f"{whose}; no single cause was found"
+    for spec in request.specs:
+        others = tuple(other for other in request.specs if other != spec)
+        chain = Exclusion(others, candidates, installed).chain(spec)
+        if chain:
+            return f"{asked} has no solution: {chain}"
+    beside = f"{asked} has no solution beside all else that {request.tool} asks for here, and no single cause was found"
     told = _told(outcome.graph) if outcome.graph is not None else None
     if told:
-        return f"{asked} has no solution beside all else that {request.tool} asks for here: {told}"
+        return f"{beside}; one conflict that the solver met: {told}"
     # Pins and history may be what forbids it, and no single spec could be blamed: no more than that is known.
-    return f"{asked} has no solution in these channels beside all else that {request.tool} asks for here"
+    return beside
 
 
 def _by_whom(outcome: Unsolvable, request: Request, history: frozenset[str]) -> str:
@@ -80,47 +92,39 @@ def _absent(spec: str, candidates: Candidates, names: Callable[[], Iterable[str]
     builds = candidates(name)
     if not builds:
         return f"no channel has a package {name}{hint(name, names())}"
-    ordered = _by_version(builds)
-    oldest, newest = ordered[-1].version, ordered[0].version
+    versions = sorted({build.version for build in builds}, key=cmp_to_key(compare))
+    oldest, newest = versions[0], versions[-1]
     has = newest if oldest == newest else f"{oldest} to {newest}"
     return f"no build of {name} in the channels meets {spec}: they have {has}"
 
 
-def _chain(spec: str, asked: Sequence[str], candidates: Candidates) -> str | None:
-    """How the newest build that meets `spec` comes to exclude what was asked for: `a 1.0 0 requires b >=2, ...`."""
-    wanted = {spec_name(text): text for text in asked}
-    builds = _by_version(build for build in candidates(spec_name(spec)) if matches(spec, build))
-    if not builds:
-        return f"no build of {spec_name(spec)} in the channels meets {spec}"
-    open_chains: deque[tuple[PackageRecord, tuple[str, ...]]] = deque([(builds[0], ())])
-    seen = {builds[0].name}
+def _removed(asked: str, outcome: Unsolvable, installed: Sequence[PackageRecord], request: Request) -> str:
+    """A removal that takes what its tool keeps: whose need of what was to go stands against it."""
+    records = {record.name: record for record in installed}
+    names = {spec_name(spec) for spec in request.specs}
+    against = [name for spec in outcome.against if (name := spec_name(spec)) not in names]
+    if not against:
+        return f"{request.tool} does not remove {' '.join(outcome.against)} from its own base"
+    chains = [chain for name in against if (chain := _needing(name, names, records))]
+    told = f"removing {asked} would take {', '.join(against)} along, which {request.tool} does not remove from its own base"
+    return f"{told}: {'; '.join(chains)}" if chains else told
+
+
+def _needing(name: str, wanted: Container[str], records: Mapping[str, PackageRecord]) -> str | None:
+    """The shortest chain of installed requirements from a package to one of `wanted`."""
+    open_chains: deque[tuple[str, tuple[str, ...]]] = deque([(name, ())])
+    seen = {name}
     while open_chains:
-        build, so_far = open_chains.popleft()
-        for need in build.depends:
-            name = dependency_name(need)
-            step = (*so_far, f"{build.label} requires {need}")
-            if name in wanted and not _compatible(need, wanted[name], candidates(name)):
+        at, so_far = open_chains.popleft()
+        for need in records[at].depends if at in records else ():
+            other = dependency_name(need)
+            step = (*so_far, f"{records[at].label} requires {need}")
+            if other in wanted:
                 return ", and ".join(step)
-            if name not in seen and not name.startswith(_HOST) and len(step) < _DEEPEST:
-                seen.add(name)
-                following = _by_version(other for other in candidates(name) if matches(need, other))
-                if following:
-                    open_chains.append((following[0], step))
+            if other not in seen:
+                seen.add(other)
+                open_chains.append((other, step))
     return None
-
-
-def _compatible(need: str, spec: str, builds: Iterable[PackageRecord]) -> bool:
-    return any(matches(need, build) is not False and matches(spec, build) is not False for build in builds)
-
-
-def _by_version(builds: Iterable[PackageRecord]) -> list[PackageRecord]:
-    """Newest first."""
-    return sorted(builds, key=cmp_to_key(_order), reverse=True)
-
-
-def _order(left: PackageRecord, right: PackageRecord) -> int:
-    a, b = (left.build_number, left.build), (right.build_number, right.build)
-    return compare(left.version, right.version) or (a > b) - (a < b)
 
 
 # --------------------------------------------------------------------------------------------------------------------

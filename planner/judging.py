@@ -184,8 +184,8 @@ def _explanation(situation: Situation, outcome: SolveOutcome) -> str | None:
     if isinstance(outcome, Solution):
         return None
     history = frozenset(spec for _, spec in situation.target.history.specs)
-    names = partial(_known_names, situation)
-    return explain_unsolvable(situation.request, outcome, history, partial(candidates, situation), names)
+    records, names = situation.target.records, partial(_known_names, situation)
+    return explain_unsolvable(situation.request, outcome, history, partial(candidates, situation), records, names)
 
 
 def _known_names(situation: Situation) -> Iterator[str]:

@@ -60,7 +60,7 @@ def test_what_no_channel_has_is_said_first():
 
 def test_a_mistyped_name_is_told_with_those_it_may_mean():
     request = Request("install", ("pyton=3.11",))
-    text = explain_unsolvable(request, Unsolvable("t"), frozenset(), candidates, lambda: ["python", "cython", "ray"])
+    text = explain_unsolvable(request, Unsolvable("t"), frozenset(), candidates, (), lambda: ["python", "cython", "ray"])
     assert text.splitlines()[0] == "no channel has a package pyton; is it python or cython?"
 
 
@@ -86,8 +86,42 @@ def test_a_conflict_without_a_culprit_is_told_as_the_two_chains_of_the_graph():
 
 def test_without_culprit_and_graph_no_more_is_said_than_is_known():
     assert explained("python=3.11", Unsolvable("tree"))[0] == (
-        "python=3.11 has no solution in these channels beside all else that conda asks for here"
+        "python=3.11 has no solution beside all else that conda asks for here, and no single cause was found"
     )
+
+
+def test_a_request_whose_own_specs_exclude_each_other_says_through_what():
+    assert explained("python=3.11 ray", Unsolvable("tree"))[0] == (
+        "python=3.11 ray has no solution: ray 2.0 0 requires ray-core ==2.0, "
+        "and ray-core 2.0 0 requires python >=3.10,<3.11.0a0"
+    )
+
+
+def test_what_stands_against_a_request_through_nothing_that_can_be_shown_is_told_so():
+    first = explained("cudatoolkit", Unsolvable("tree", against=("ray",)))[0]
+    assert first == (
+        "cudatoolkit cannot be had together with ray, which the environment's history asks for; no single cause was found"
+    )
+
+
+def test_a_removal_that_would_take_conda_along_says_who_needs_what():
+    installed = (
+        record("conda", "4.10", "python", "pyopenssl >=16"),
+        record("pyopenssl", "20.0", "cryptography"),
+        record("cryptography", "3.4"),
+    )
+
+    def removing(*specs):
+        outcome = Unsolvable("the solver's words", against=("conda",))
+        return explain_unsolvable(Request("remove", specs), outcome, frozenset(), candidates, installed).splitlines()
+
+    first, second = removing("cryptography")
+    assert first == (
+        "removing cryptography would take conda along, which conda does not remove from its own base: "
+        "conda 4.10 0 requires pyopenssl >=16, and pyopenssl 20.0 0 requires cryptography"
+    )
+    assert second == "the solver's words"
+    assert removing("conda")[0] == "conda does not remove conda from its own base"
 
 
 def test_a_refusal_of_the_tool_is_its_own_sentence():

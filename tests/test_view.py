@@ -364,6 +364,14 @@ def test_severity_orders_the_groups_whatever_the_plan_has_first():
     ]
 
 
+def test_a_long_reason_is_cut_between_words():
+    words = [f"app{number} requires python >=3.10,<3.11.0a0," for number in range(10)]
+    told = build_view(replace(UNSOLVABLE, explanation=" ".join(words))).headline
+    kept = told.removesuffix(" ...").rpartition(": ")[2]
+    assert len(kept) < 300
+    assert kept.split() == " ".join(words).split()[: len(kept.split())]
+
+
 def test_unsolvable_is_told_as_what_would_be_if_it_were_done():
     verdict = section(UNSOLVABLE, "verdict")
     assert next(block for block in verdict.blocks if isinstance(block, Bullets)).label == (

@@ -185,7 +185,11 @@ def _first(findings: Sequence[Finding]) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    """The text, cut between two words where it is long: half a version is another version."""
+    if len(text) <= _SHOWN:
+        return text
+    head, space, _ = text[: _SHOWN + 1].rpartition(" ")
+    return f"{(head if space else text[:_SHOWN]).rstrip(' ,;:')} ..."
 
 
 def _things(number: int) -> str:
