@@ -1,7 +1,9 @@
 """Why a package moved: the constraint that forced it, found by reading the records before and after.
 
 Solvers do not say. Each reason is a sentence that can be checked against a `depends` line; where no constraint
-explains a change, the reason says that it was the solver's choice and claims no more. Nothing decides by these texts.
+explains a change, the reason says that it was the solver's choice and claims no more. Of packages that leave together
+each names the one before it on the shortest way from what was asked, so that the reasons, read one after the other, lead
+there. Nothing decides by these texts.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from planner.origin import channel_name
 from planner.versions import dependency_name, matches, minor, spec_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from planner.model.installed import PackageRecord
     from planner.model.plan import PackageChange
@@ -37,11 +39,16 @@ def explain_changes(
 
     `candidates` gives all builds of a name that the channels have; it is asked only for packages that leave.
     """
+    asked = {spec_name(spec): spec for spec in request.specs}
+    removing = request.operation == "remove"
+    left = {record.name: record for record in before}
+    present = {record.name: record for record in after}
     context = _Context(
-        before={record.name: record for record in before},
-        after={record.name: record for record in after},
-        asked={spec_name(spec): spec for spec in request.specs},
-        removing=request.operation == "remove",
+        before=left,
+        after=present,
+        leaving=_ways([record for record in before if record.name not in present], present, asked if removing else ()),
+        asked=asked,
+        removing=removing,
         fresh=frozenset(kept_fresh),
         update_all=request.operation == "update-all",
         channels=request.channels if request.channel_priority != "disabled" else (),
@@ -51,10 +58,11 @@ def explain_changes(
 
 
 class _Context(Struct, frozen=True):
-    """What the reasons are looked up in."""
+    """What the reasons are looked up in; `leaving` says of packages that leave through which line they do."""
 
     before: Mapping[str, PackageRecord]
     after: Mapping[str, PackageRecord]
+    leaving: Mapping[str, str]
     asked: Mapping[str, str]
     removing: bool
     fresh: frozenset[str]
@@ -73,11 +81,11 @@ def _reason(change: PackageChange, context: _Context) -> str:
         return f"noarch python package, linked again for python {minor(python.version)}" if python else "linked again"
     if change.before is None:
         return _needed_by(change.name, context.after) or "the solver's choice"
-    violated = _violated(change.before, context.after)
     if change.after is None:
-        return _why_gone(change.before, violated, context)
+        return _why_gone(change.before, context)
     return (
-        violated
+        _unmet(change.before, context.after)
+        or _missing(change.before, context.after)
         or _demanded(change.before, context.after)
         or _preferred(change.before, change.after, context.channels)
         or _freshness(change.name, context)
@@ -101,23 +109,52 @@ def _freshness(name: str, context: _Context) -> str:
     return "the solver's choice: no constraint forces it"
 
 
-def _violated(record: PackageRecord, after: Mapping[str, PackageRecord]) -> str | None:
-    """The first requirement of a record that the records after the change do not meet."""
+def _ways(
+    leaving: Sequence[PackageRecord], after: Mapping[str, PackageRecord], asked: Collection[str]
+) -> dict[str, str]:
+    """For what leaves the requirement that it leaves for, breadth first from what is `asked` to go.
+
+    Where nothing is, from what does not go with the packages after the change. What is only cleaned up is not among them.
+    """
+    ways: dict[str, str] = {}
+    if not asked:
+        ways = {record.name: unmet for record in leaving if (unmet := _unmet(record, after))}
+    reached = {*asked, *ways}
+    newest = reached
+    while newest:
+        found = {
+            record.name: f"{record.label} requires {spec}, and {dependency_name(spec)} would not be there"
+            for record in leaving
+            if record.name not in reached
+            and (spec := next((spec for spec in record.depends if dependency_name(spec) in newest), None))
+        }
+        ways |= found
+        newest = set(found)
+        reached |= newest
+    return ways
+
+
+def _unmet(record: PackageRecord, after: Mapping[str, PackageRecord]) -> str | None:
+    """The first line of a record that the versions after the change do not meet."""
     # python first: a package that is bound to the old one leaves for that reason, whatever else leaves with it.
     for spec in sorted(record.depends, key=lambda text: dependency_name(text) != "python"):
-        name = dependency_name(spec)
-        if not name or name.startswith(_HOST):
-            continue
-        provider = after.get(name)
-        if provider is None:
-            return f"{record.label} requires {spec}, and {name} would not be there"
-        if matches(spec, provider) is False:
+        provider = after.get(dependency_name(spec))
+        if provider is not None and matches(spec, provider) is False:
             return f"{record.label} requires {spec}, which {provider.name} {provider.version} does not meet"
     for spec in record.constrains:
         name = dependency_name(spec)
         provider = after.get(name) if name else None
         if provider is not None and matches(spec, provider) is False:
             return f"{record.label} excludes {provider.name} {provider.version} (constrains {spec})"
+    return None
+
+
+def _missing(record: PackageRecord, after: Mapping[str, PackageRecord]) -> str | None:
+    """The first requirement of a record that nothing after the change has the name of."""
+    for spec in record.depends:
+        name = dependency_name(spec)
+        if name and not name.startswith(_HOST) and name not in after:
+            return f"{record.label} requires {spec}, and {name} would not be there"
     return None
 
 
@@ -138,7 +175,8 @@ def _needed_by(name: str, after: Mapping[str, PackageRecord]) -> str | None:
     return None
 
 
-def _why_gone(record: PackageRecord, violated: str | None, context: _Context) -> str:
+def _why_gone(record: PackageRecord, context: _Context) -> str:
+    violated = context.leaving.get(record.name)
     if violated is None:
         return _no_longer_needed(record, context) or "the solver's choice: no requirement of its own is broken"
     python = context.after.get("python")

@@ -87,6 +87,35 @@ def test_what_is_cleaned_up_behind_a_removal_says_who_needed_it():
     assert found["lib"] == "nothing that stays needs it any more; before, app 1.0 0 did"
 
 
+def test_what_leaves_together_names_the_way_from_what_was_asked():
+    """Not what is cleaned up behind it: torchvision needs ffmpeg as well, which leaves only since torchvision does."""
+    torch = record("pytorch", depends=["sympy"])
+    vision = record("torchvision", depends=["ffmpeg >=4", "pytorch 1.0"])
+    user = record("user", depends=["lame", "torchvision"])
+    before = [torch, vision, user, record("ffmpeg", "4.0", depends=["lame"]), record("lame"), record("sympy")]
+    found = reasons(before, [], "pytorch", operation="remove", channel=before)
+    assert found == {
+        "pytorch": "removal asked for: pytorch",
+        "torchvision": "torchvision 1.0 0 requires pytorch 1.0, and pytorch would not be there",
+        "user": "user 1.0 0 requires torchvision, and torchvision would not be there",
+        "ffmpeg": "nothing that stays needs it any more; before, torchvision 1.0 0 did",
+        "lame": "nothing that stays needs it any more; before, user 1.0 0, ffmpeg 4.0 0 did",
+        "sympy": "nothing that stays needs it any more; before, pytorch 1.0 0 did",
+    }
+
+
+def test_what_leaves_with_what_does_not_go_with_the_new_python_leads_to_it():
+    ray = record("ray-core", depends=["python >=3.10,<3.11.0a0"])
+    tune = record("ray-tune", depends=["tool", "ray-core"])
+    before = [PY310, tune, ray, record("tool", depends=["lib"]), record("lib")]
+    found = reasons(before, [PY311], "python=3.11", channel=[ray, tune])
+    assert found["ray-tune"] == "ray-tune 1.0 0 requires ray-core, and ray-core would not be there"
+    assert found["ray-core"].startswith(
+        "ray-core 1.0 0 requires python >=3.10,<3.11.0a0, which python 3.11.1 does not meet"
+    )
+    assert found["tool"] == "nothing that stays needs it any more; before, ray-tune 1.0 0 did"
+
+
 def test_a_build_of_a_channel_that_goes_before_says_so():
     before = record("torch", build="cuda", channel="https://conda.anaconda.org/pytorch")
     after = record("torch", build="cpu", channel="https://repo.anaconda.com/pkgs/main")
