@@ -21,7 +21,9 @@ Example:
     `micromamba install python=3.10` in a base of 2021: conda 4.10.3 leaves, for it has no build for python 3.10.
 
 What to do:
-    Ask for the package by name in the same change: either a way to keep it is found, or the conflict is explained.
+    Ask for the package by name in the same change: either a way to keep it is found, or the conflict is explained. In a
+    removal to name it is to remove it: what needs what goes stays only where that stays, and what is cleaned up can be
+    installed again afterwards.
 
 References:
     conda/conda-libmamba-solver (on failure the last attempt lets every package outside the history go).
@@ -54,6 +56,7 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
 
 def _finding(ctx: RuleContext, record: PackageRecord, removed: frozenset[str] | None) -> Finding:
     asked = record.name in ctx.requested_names
+    cause = _needed(ctx.environment, record, removed) if removed is not None else None
     compiled = is_compiled(record, ctx.files(record))
     severity = Severity.BLOCK if asked or compiled is not False else Severity.WARN
     return finding(
@@ -61,19 +64,28 @@ def _finding(ctx: RuleContext, record: PackageRecord, removed: frozenset[str] | 
         "CHG001",
         severity,
         f"conda:{record.name}",
-        f"{record.label} leaves, {_why(ctx.environment, record, removed)}{_weight(asked=asked, compiled=compiled)}",
-        f"ask for {record.name} in the same change, to keep it or to learn what stands against it; "
-        "or leave this environment as it is and make a new one",
+        f"{record.label} leaves, {_why(cause, removed)}{_weight(asked=asked, compiled=compiled)}",
+        f"{_remedy(ctx, record, cause, removed)}; or leave this environment as it is and make a new one",
         predicts="gone",
         certain=asked or compiled is not None,
         evidence=_evidence(ctx, record, asked=asked),
     )
 
 
-def _why(environment: Environment, record: PackageRecord, removed: frozenset[str] | None) -> str:
+def _remedy(ctx: RuleContext, record: PackageRecord, cause: str | None, removed: frozenset[str] | None) -> str:
+    """How to have the package all the same. Naming it in a removal would remove it."""
+    if removed is None:
+        return f"ask for {record.name} in the same change, to keep it or to learn what stands against it"
+    if cause is not None:
+        return f"leave {cause} in place as long as {record.name} is needed"
+    return (
+        f"if something still uses {record.name}, install it again afterwards: {ctx.request.tool} install {record.name}"
+    )
+
+
+def _why(cause: str | None, removed: frozenset[str] | None) -> str:
     if removed is None:
         return "though nobody asked to remove it"
-    cause = _needed(environment, record, removed)
     if cause is not None:
         return f"since it needs {cause}, whose removal was asked for"
     return f"along with what was asked to be removed ({', '.join(sorted(removed))}), though it was not named"
