@@ -17,7 +17,7 @@ from planner.near_names import hint
 from planner.versions import compare, dependency_name, matches, spec_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     from planner.model.installed import PackageRecord
     from planner.model.solve import ProblemGraph, ProblemNode, Request, Unsolvable

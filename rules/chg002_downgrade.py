@@ -69,7 +69,9 @@ def _finding(ctx: RuleContext, before: PackageRecord, after: PackageRecord) -> F
         Severity.BLOCK if asked and by_major and wanted is None else Severity.WARN,
         f"conda:{before.name}",
         ", ".join(facts),
-        f"ask for {before.name} >={before.version} in the same change, to keep it or to learn what stands against it; "
+        "leave this environment as it is and make a new one"
+        if ctx.request.operation == "remove"  # which takes no spec to hold a version by
+        else f"ask for {before.name} >={before.version} in the same change, to keep it or to learn what stands against it; "
         "or make a new environment",
         evidence=_evidence(ctx, before, after),
     )

@@ -55,7 +55,9 @@ def check(ctx: RuleContext) -> Iterator[Finding]:
         Severity.BLOCK,
         "conda:python",
         f"python would move from {before.version} to {after.version}, though nobody asked for another python{why}",
-        f"ask for python={ctx.python_minor_before} in the same change, or make a new environment for the other python",
+        "leave this environment as it is and make a new one"
+        if ctx.request.operation == "remove"  # which takes no spec to hold python by
+        else f"ask for python={ctx.python_minor_before} in the same change, or make a new environment for the other python",
         evidence=(
             Evidence("metadata", meta_path(before), f"version: {before.version}"),
             Evidence("metadata", after.url or after.dist_name, f"version: {after.version}"),

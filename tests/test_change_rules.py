@@ -121,6 +121,15 @@ def test_chg002_blocks_when_the_request_names_it_without_asking_for_the_step_bac
     assert [severity for severity, _ in downgrade("2.0.3", "1.5.3", "pandas")] == ["block"]
 
 
+def test_no_remedy_asks_for_a_package_in_a_removal():
+    moved = [python("3.11.9"), replace(NUMPY, version="1.21.0")]
+    for rule in ("CHG002", "CHG005"):
+        found = fired(rule, situation([python("3.10.1"), NUMPY, PANDAS], moved, "pandas", operation="remove"))
+        assert [f.remedy for f in found] == ["leave this environment as it is and make a new one"], rule
+        found = fired(rule, situation([python("3.10.1"), NUMPY, PANDAS], moved, "pandas"))
+        assert ["in the same change" in f.remedy for f in found] == [True], rule
+
+
 def test_chg002_near_misses():
     assert downgrade("1.5.3", "2.0.3", "pandas") == []
     assert downgrade("1.9", "1.10") == []
