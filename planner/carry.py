@@ -74,7 +74,7 @@ def new_environment_specs(environment: Environment, is_base: bool, request: Requ
     """
     asked = {spec_name(spec) for spec in request.specs}
     removing = request.operation == "remove"
-    gone = _with_dependents(environment, asked) if removing else asked
+    gone = taken_away(environment, request) if removing else asked
     kept = {name: spec for name, spec in _kept_specs(environment, request) if name not in gone}
     if is_base:
         own = stays_in_base(environment)
@@ -84,7 +84,14 @@ def new_environment_specs(environment: Environment, is_base: bool, request: Requ
     if "python" in asked | set(kept) and "pip" not in gone and (environment.record("pip") or environment.pip_dists):
         kept.setdefault("pip", "pip")
     first = {} if removing else {spec_name(spec): spec for spec in request.specs}
-    return tuple(_keep_gpu(environment, request, {**first, **dict(sorted(kept.items()))}, gone))
+    return tuple(keep_gpu(environment, request, {**first, **dict(sorted(kept.items()))}, gone))
+
+
+def taken_away(environment: Environment, request: Request) -> frozenset[str]:
+    """What a removal takes from the environment: the names it is about, and whatever needs one of them."""
+    if request.operation != "remove":
+        return frozenset()
+    return frozenset(_with_dependents(environment, map(spec_name, request.specs)))
 
 
 def asked_for(environment: Environment) -> tuple[str, ...]:
@@ -192,7 +199,7 @@ def _with_dependents(environment: Environment, names: Iterable[str]) -> set[str]
         gone |= more
 
 
-def _keep_gpu(environment: Environment, request: Request, specs: dict[str, str], gone: Iterable[str]) -> Iterator[str]:
+def keep_gpu(environment: Environment, request: Request, specs: dict[str, str], gone: Iterable[str]) -> Iterator[str]:
     """The specs, those of frameworks that are installed as GPU builds narrowed to GPU builds."""
     wanted = dict(specs)
     if not any(_asks_for_cpu(spec) for spec in request.specs):

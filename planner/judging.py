@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from planner.rule import Rule
     from planner.situation import Situation
     from planner.solve.base import Solver
-    from planner.solving import Answers
+    from planner.solving import Answers, Proposal
 
 _FORCED_MINOR = re.compile(r"^={0,2}(\d+\.\d+)(\.\d+)*(\.\*)?$")
 
@@ -66,9 +66,9 @@ def plan_of(
     with work_folder(question.cache_dir) as work:
         sources = _sources(situation, question, work, report)
         plan = _judged(situation, around, answers, rules, sources, created=question.created)
-    new, elsewhere = answers.should_be_done()
-    migration = _migration(situation, around, new, question) if new else None
-    alternatives = _alternatives(situation, answers.solver(), outcome, elsewhere, report)
+    proposal = answers.should_be_done()
+    migration = _migration(situation, around, proposal, question)
+    alternatives = _alternatives(situation, answers.solver(), outcome, proposal.alternatives, report)
     return replace(
         plan,
         recommendation=judge.recommendation(plan.verdict, migration is not None, plan.outcome),
@@ -248,7 +248,10 @@ def _alternatives(
     return Alternatives(near.complete and len(items) <= MOST, items[:MOST])
 
 
-def _migration(situation: Situation, around: Around, solution: Solution, question: Question) -> Migration:
+def _migration(situation: Situation, around: Around, proposal: Proposal, question: Question) -> Migration | None:
+    solution = proposal.solution
+    if solution is None:
+        return None
     return migrate.plan_migration(
         environment=situation.target,
         installation=around.installation,
@@ -260,5 +263,6 @@ def _migration(situation: Situation, around: Around, solution: Solution, questio
         again=asked_again(question, situation.root, situation.request.channels),
         planned_python=next((record.version for record in solution.records if record.name == "python"), None),
         belongings=around.belongings,
+        for_pip=proposal.for_pip,
         disk_bytes=archives.unpacked_bytes(solution.records, situation.settings.pkgs_dirs),
     )

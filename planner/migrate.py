@@ -19,7 +19,9 @@ from planner.errors import InputError
 from planner.migration_steps import all_steps, cut_over, follow_up, modules, rollback
 from planner.model.plan import Migration
 from planner.move import Move, Tool, in_prefix, join
+from planner.pip_from_conda import left_unmet
 from planner.pip_layer import one_line, pip_layer
+from planner.pip_unmet import unmet_beside
 from planner.versions import compare, minor, spec_name
 
 if TYPE_CHECKING:
@@ -43,14 +45,16 @@ def plan_migration(
     name: str | None,
     planned_python: str | None,
     belongings: Belongings = NOTHING_ELSE,
+    for_pip: tuple[str, ...] = (),
     disk_bytes: int | None = None,
     again: tuple[Argv, Argv] = ((), ()),
 ) -> Migration:
     """The plan for moving `environment` to a new one that holds `solution` and takes `disk_bytes`, None if not known.
 
-    `name` is the new environment's; without it, one that is free in the installation is chosen. `again` is as in `Move`.
-    An `environment` that is not among the installation's is itself the new one, yet to be made. Raises `InputError` for a
-    name that is taken or cannot be one.
+    `for_pip` are specs that were asked for beside all others, because its pip layer needs them. `name` is the new
+    environment's; without it, one that is free in the installation is chosen. `again` is as in `Move`. An `environment`
+    that is not among the installation's is itself the new one, yet to be made. Raises `InputError` for a name that is
+    taken or cannot be one.
     """
     root, windows = installation.root, host.subdir.startswith("win-")
     fresh = environment.prefix not in {other.prefix for other in installation.environments}
@@ -67,7 +71,7 @@ def plan_migration(
         prefix=prefix,
         fresh=fresh,
         subdir=host.subdir,
-        specs=new_environment_specs(environment, is_base, request),
+        specs=(*new_environment_specs(environment, is_base, request), *for_pip),
         solution=solution,
         pip=pip_layer(environment, solution.records, planned_python, windows=windows, sources=belongings.sources),
         belongings=belongings,
@@ -95,6 +99,10 @@ def _artifacts(move: Move, request: Request) -> tuple[tuple[str, str], ...]:
     notes = [f"The requested packages of {move.old.name} in a new environment; explicit.txt has every package."]
     if lost:
         notes.append(f"{artifacts.LEFT_OUT}{'; '.join(lost)}")
+    python = move.record("python")
+    unmet = unmet_beside(move.old, records, python.version if python else None, move.pip.carried)
+    if unmet:
+        notes.append(f"{artifacts.UNMET}{'; '.join(left_unmet(unmet))}")
     if not move.old.history.specs:
         notes.append("The history names no package: those that no other package needs stand for what was asked for.")
     staying = sorted(set(asked_for(move.old)) & stays_in_base(move.old)) if move.is_base else []

@@ -8,14 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from planner.pip_after import environment_after, one_owner_each
 from planner.pip_requirements import needs
+from planner.versions import minor
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from planner.model.installed import Environment, PackageRecord
+    from planner.model.installed import Environment, PackageRecord, PipDist
     from planner.pip_requirements import Need
     from planner.rule import RuleContext
 
@@ -44,6 +46,19 @@ def unmet(ctx: RuleContext) -> Iterator[Unmet]:
         was = before.get(key)
         if need.satisfied is False or (need.satisfied is None and was is not None and was.satisfied):
             yield Unmet(need, was, planned)
+
+
+def unmet_beside(
+    environment: Environment, records: Sequence[PackageRecord], python: str | None, carried: Iterable[PipDist]
+) -> tuple[Need, ...]:
+    """The needs that are not met where pip installs those `carried` again beside these records, for their python."""
+    if python is None:
+        return ()
+    owned = (dist for dist in environment.dists if dist.owner is not None)
+    # On Windows a folder is of no python, and is seen by any.
+    again = (replace(dist, python=dist.python and minor(python)) for dist in carried)
+    found, _ = _needs(replace(environment, dists=(*owned, *again)), records, python, ())
+    return tuple(need for need in found.values() if need.satisfied is False)
 
 
 def _needs(

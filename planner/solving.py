@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from planner import channels
@@ -28,10 +29,19 @@ if TYPE_CHECKING:
 
     from planner.model.installed import Environment, PackageRecord
     from planner.model.solve import Job, SolveOutcome
+    from planner.nearest import Nearest
     from planner.question import Question
     from planner.situation import Situation
     from planner.solve.base import Solver
     from planner.solve.beside import Begin
+
+
+class Proposal(Struct, frozen=True):
+    """The new environment, None where there is none, and what it lacks; `for_pip` are specs that its pip layer needs."""
+
+    solution: Solution | None
+    alternatives: Alternatives = Alternatives()
+    for_pip: tuple[str, ...] = ()
 
 
 def engine_named(question: Question, begin: Begin, report: Callable[[str], None]) -> Callable[[], Solver] | None:
@@ -68,7 +78,7 @@ class Answers:
             report(f"solving: what {situation.request.tool} would do")
             return _what_would_happen(situation, solver())
 
-        def should() -> tuple[Solution | None, Alternatives]:
+        def should() -> Proposal:
             self.would_happen()  # where that failed, this does
             report("solving: a new environment beside the old one")
             return _what_should_be_done(situation, solver())
@@ -79,7 +89,7 @@ class Answers:
 
     def new_environment(self) -> tuple[PackageRecord, ...]:
         """The packages of the new environment; none where there is no such environment."""
-        solution, _ = self.should_be_done()
+        solution = self.should_be_done().solution
         return solution.records if solution is not None else ()
 
 
@@ -128,16 +138,53 @@ def _what_would_happen(situation: Situation, solver: Solver) -> SolveOutcome:
     return replace(outcome, against=against + pinned, pinned=pinned)
 
 
-def _what_should_be_done(situation: Situation, solver: Solver) -> tuple[Solution | None, Alternatives]:
+def _what_should_be_done(situation: Situation, solver: Solver) -> Proposal:
     """The second question: a new environment that keeps everything requested, or the nearest one that has a solution."""
     if situation.listed is not None:
-        return Solution(situation.listed), Alternatives()
+        return Proposal(Solution(situation.listed))
     specs = new_environment_specs(situation.target, situation.is_base, situation.request)
     outcome = _solve_new(situation, solver, specs)
     if isinstance(outcome, Solution):
-        return outcome, Alternatives()
+        return _with_pips_needs(situation, solver, specs, Proposal(outcome))
     asked = tuple(spec for spec in specs if spec in situation.request.specs)
     others = tuple(spec for spec in specs if spec not in asked)
+    found, solution = _nearest(situation, solver, asked, others)
+    if found is None:
+        return Proposal(None)
+    item = Alternative(
+        found.kept,
+        costs=(
+            f"for a new environment only: in {situation.target.name} itself all else that is asked for there would count",
+            *(sentence for _, sentence in found.lost),
+        ),
+        lost=tuple(spec_name(spec) for spec, _ in found.lost),
+    )
+    return _with_pips_needs(situation, solver, found.kept, Proposal(solution, Alternatives(items=(item,))))
+
+
+def _with_pips_needs(situation: Situation, solver: Solver, kept: tuple[str, ...], proposal: Proposal) -> Proposal:
+    """The new environment with what its pip layer needs of conda, as far as that has a solution beside all else."""
+    if proposal.solution is None or not situation.target.pip_dists:
+        return proposal
+
+    from planner.pip_from_conda import needed_from_conda
+
+    needed = needed_from_conda(situation.target, situation.request, proposal.solution.records)
+    if not needed:
+        return proposal
+    outcome = _solve_new(situation, solver, (*kept, *needed))
+    if isinstance(outcome, Solution):
+        return replace(proposal, solution=outcome, for_pip=needed)
+    found, solution = _nearest(situation, solver, kept, needed)
+    if found is None:
+        return proposal
+    return replace(proposal, solution=solution, for_pip=tuple(spec for spec in needed if spec in found.kept))
+
+
+def _nearest(
+    situation: Situation, solver: Solver, asked: tuple[str, ...], others: tuple[str, ...]
+) -> tuple[Nearest | None, Solution | None]:
+    """The nearest set that has a solution, with its solution."""
     solutions: dict[tuple[str, ...], Solution] = {}
 
     def solves(some: tuple[str, ...]) -> bool:
@@ -147,17 +194,7 @@ def _what_should_be_done(situation: Situation, solver: Solver) -> tuple[Solution
         return some in solutions
 
     found = nearest_set(asked, others, solves)
-    if found is None:
-        return None, Alternatives()
-    item = Alternative(
-        found.kept,
-        costs=(
-            f"for a new environment only: in {situation.target.name} itself all else that is asked for there would count",
-            *(sentence for _, sentence in found.lost),
-        ),
-        lost=tuple(spec_name(spec) for spec, _ in found.lost),
-    )
-    return solutions[found.kept], Alternatives(complete=False, items=(item,))
+    return found, solutions[found.kept] if found is not None else None
 
 
 def _solve_request(situation: Situation, asked: Asked, jobs: tuple[Job, ...]) -> SolveRequest:

@@ -150,6 +150,10 @@ def test_the_plan_is_a_new_environment_that_ends_with_the_gpu(base_plan):
     artifacts = dict(base_plan.migration.artifacts)
     for name in COMPILED | PURE:
         assert name in artifacts["requirements.txt"].lower()
+    # conda had brought these for itself, and pip's transformers and huggingface-hub need them
+    for name in ("packaging", "requests", "tqdm"):
+        assert f"noarch/{name}-" in artifacts["explicit.txt"]
+    assert "not met in the new environment" not in artifacts["environment.yml"]
 
 
 def test_the_gpu_stays_when_pytorch_env_itself_moves(torch_plan):

@@ -676,3 +676,14 @@ def test_the_recommendation_says_what_the_new_environment_lacks():
         "once its verification has passed. Asked for, and not in the new environment: ray-all; streamlit."
     )
     assert "Asked for" not in paragraphs(UNSAFE, "verdict")[-1]
+
+
+def test_steps_beside_a_change_in_place_are_said_to_be_the_other_way():
+    steps = UNSAFE.migration
+    text = paragraphs(replace(REVIEW, migration=steps, recommendation="in-place"), "migration")
+    assert text[0] == "Recommended: carry it out in base itself."
+    assert text[1] == (
+        f"The steps below are the other way, by the new environment {steps.name}, for whoever does not want to change "
+        "base: base is not changed by them."
+    )
+    assert "the other way" not in " ".join(paragraphs(UNSAFE, "migration"))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from planner.artifacts import LEFT_OUT
+from planner.artifacts import LEFT_OUT, UNMET
 from planner.render.blocks import Bullets, Commands, Facts, Heading, Paragraph, Section
 from planner.render.escape import clip, visible
 from planner.render.groups import plural
@@ -40,11 +41,24 @@ def recommendation(plan: Plan) -> str:
     return f"Recommended: do not proceed; leave {target} as it is."
 
 
+def _other_way(target: str, migration: Migration) -> str:
+    """What the steps are where something else is recommended."""
+    return (
+        f"The steps below are the other way, by the new environment {migration.name}, for whoever does not want to "
+        f"change {target}: {target} is not changed by them.{_left_out(migration)}"
+    )
+
+
 def _left_out(migration: Migration) -> str:
-    """What the new environment lacks though it had been asked for, as the plan's own environment.yml says it."""
-    notes = (line.removeprefix("# ") for line in dict(migration.artifacts).get("environment.yml", "").splitlines())
-    lost = next((note.removeprefix(LEFT_OUT) for note in notes if note.startswith(LEFT_OUT)), "")
-    return f" {LEFT_OUT}{clip(lost)}." if lost else ""
+    """What the new environment lacks though it is asked for or required, as the plan's own environment.yml says it."""
+    told = (note for note in _notes(migration) if note.startswith((LEFT_OUT, UNMET)))
+    return "".join(f" {clip(note)}." for note in told)
+
+
+def _notes(migration: Migration) -> list[str]:
+    """The comments at the head of the plan's own environment.yml."""
+    text = dict(migration.artifacts).get("environment.yml", "")
+    return [line.removeprefix("# ") for line in takewhile(lambda line: line.startswith("#"), text.splitlines())]
 
 
 def _no_conda(plan: Plan) -> str:
@@ -64,6 +78,8 @@ def section(plan: Plan, *, pictures: bool) -> Section:
     if plan.migration is None:
         blocks.append(Paragraph("There is no migration plan: no new environment that could be migrated to was found."))
     else:
+        if plan.recommendation != "migrate":
+            blocks.append(Paragraph(_other_way(plan.target.name, plan.migration)))
         blocks.extend(_migration(plan.migration, plan.host.subdir, pictures=pictures))
     return Section("migration", "How to get what was asked for", tuple(blocks))
 
