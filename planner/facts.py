@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt  # noqa: TC003 -- msgspec resolves the annotation when it decodes
 from functools import lru_cache
 from importlib.resources import files
+from threading import Lock
 from typing import Any, Literal
 
 import msgspec
@@ -155,9 +156,18 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         return f"{self.sources.get(row.source, row.source)}, read {row.checked.isoformat()}"
 
 
-@lru_cache(maxsize=1)
 def known_facts() -> Facts:
     """The facts that the planner ships. Raises `msgspec.ValidationError` for a row that does not fit its table."""
+    with _ONE_AT_A_TIME:
+        return _facts()
+
+
+# Two threads ask, and msgspec crashes where both make it look into the same types for the first time.
+_ONE_AT_A_TIME = Lock()
+
+
+@lru_cache(maxsize=1)
+def _facts() -> Facts:
     merged: dict[str, Any] = {}
     for entry in sorted(files("rules").joinpath("data").iterdir(), key=lambda item: item.name):
         if entry.name.endswith(".toml"):

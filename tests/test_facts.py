@@ -2,6 +2,8 @@
 
 import datetime as dt
 import itertools
+import subprocess
+import sys
 
 import msgspec
 import pytest
@@ -82,3 +84,21 @@ def test_a_table_that_is_none():
     done = CliRunner().invoke(main, ["rules", "facts", "nonsense"])
     assert done.exit_code == 2
     assert "toolkits" in done.output
+
+
+def test_threads_that_ask_at_once_read_them_once():
+    """In an interpreter of its own: msgspec crashed it where two threads made it look into the types together."""
+    code = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from planner.facts import known_facts
+
+sys.setswitchinterval(1e-6)
+ready = Barrier(8)
+with ThreadPoolExecutor(8) as pool:
+    asked = [pool.submit(lambda: (ready.wait(), known_facts())[1]) for _ in range(8)]
+print(len({id(item.result()) for item in asked}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
