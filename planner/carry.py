@@ -94,6 +94,12 @@ def taken_away(environment: Environment, request: Request) -> frozenset[str]:
     return frozenset(_with_dependents(environment, map(spec_name, request.specs)))
 
 
+def gone_with_removed(environment: Environment, request: Request) -> tuple[str, ...]:
+    """The specs of what was asked for earlier and goes along with what a removal names, since it needs that."""
+    gone = taken_away(environment, request) - {spec_name(spec) for spec in request.specs}
+    return tuple(spec for name, spec in sorted(_kept_specs(environment, request)) if name in gone)
+
+
 def asked_for(environment: Environment) -> tuple[str, ...]:
     """The names that stand for what people asked for: history's, or the leaves of the dependency graph without any."""
     return tuple(sorted(environment.history.names)) or leaves(environment)

@@ -14,11 +14,18 @@ from typing import TYPE_CHECKING
 
 from planner import artifacts
 from planner.belongings import NOTHING_ELSE, Belongings
-from planner.carry import asked_for, new_environment_request, new_environment_specs, stays_in_base
+from planner.carry import (
+    asked_for,
+    gone_with_removed,
+    new_environment_request,
+    new_environment_specs,
+    stays_in_base,
+)
 from planner.errors import InputError
 from planner.migration_steps import all_steps, cut_over, follow_up, modules, rollback
 from planner.model.plan import Migration
 from planner.move import Move, Tool, in_prefix, join
+from planner.other_versions import other_versions
 from planner.pip_from_conda import left_unmet
 from planner.pip_layer import one_line, pip_layer
 from planner.pip_unmet import unmet_beside
@@ -95,7 +102,9 @@ def plan_migration(
 def _artifacts(move: Move, request: Request) -> tuple[tuple[str, str], ...]:
     records = move.solution.records
     present = {record.name for record in records}
-    lost = [spec for spec in move.specs if spec_name(spec) not in present]
+    wanted = (*move.specs, *gone_with_removed(move.old, request))
+    own = stays_in_base(move.old) if move.is_base else frozenset()
+    lost = [spec for spec in wanted if spec_name(spec) not in present | own]
     notes = [f"The requested packages of {move.old.name} in a new environment; explicit.txt has every package."]
     if lost:
         notes.append(f"{artifacts.LEFT_OUT}{'; '.join(lost)}")
@@ -105,7 +114,8 @@ def _artifacts(move: Move, request: Request) -> tuple[tuple[str, str], ...]:
         notes.append(f"{artifacts.UNMET}{'; '.join(left_unmet(unmet))}")
     if not move.old.history.specs:
         notes.append("The history names no package: those that no other package needs stand for what was asked for.")
-    staying = sorted(set(asked_for(move.old)) & stays_in_base(move.old)) if move.is_base else []
+    notes += [f"{artifacts.OTHER_VERSION}{told}" for told in other_versions(move)]
+    staying = sorted(set(asked_for(move.old)) & own)
     if staying:
         notes.append(f"Asked for in base and staying there: {', '.join(staying)}")
     channels = request.channels or tuple(dict.fromkeys(record.channel for record in records if record.channel))

@@ -303,6 +303,44 @@ def test_notes_on_what_is_missing():
     assert "of which 1 with no known URL" in plan(target, (NEW_PYTHON, unknown)).steps[2].title
 
 
+def test_versions_that_go_back_or_far_are_named():
+    old = {
+        "pytorch": "2.5.1",
+        "torchvision": "0.20.1",
+        "numpy": "1.26.4",
+        "wandb": "0.19.0",
+        "scipy": "1.11",
+        "six": "2",
+    }
+    new = {
+        "pytorch": "2.1.0",
+        "torchvision": "0.16.0",
+        "numpy": "2.4.6",
+        "wandb": "0.16.6",
+        "scipy": "1.15",
+        "six": "1",
+    }
+    installed = (PYTHON, *(record(name, version) for name, version in old.items()))
+    target = environment(*installed, asked=("numpy", "pytorch", "scipy", "wandb"))
+    text = dict(plan(target, (NEW_PYTHON, *(record(*item) for item in new.items()))).artifacts)["environment.yml"]
+    head = "# Another version in the new environment: "
+    assert [line.removeprefix(head) for line in text.splitlines() if line.startswith(head)] == [
+        "pytorch 2.5.1 -> 2.1.0, goes back",
+        "torchvision 0.20.1 -> 0.16.0, goes back",
+        "wandb 0.19.0 -> 0.16.6, goes back",
+        "numpy 1.26.4 -> 2.4.6, another major version",
+    ]
+
+
+def test_what_goes_along_with_the_removed_is_named_where_it_was_asked_for():
+    partner = record("torchvision", depends=("pytorch >=2", "ffmpeg"))
+    installed = (PYTHON, record("pytorch"), partner, record("torchaudio", depends=("pytorch",)), record("einops"))
+    target = environment(*installed, asked=("pytorch", "torchvision", "einops"))
+    removal = Request("remove", ("pytorch",))
+    text = dict(plan(target, (PYTHON, record("einops")), request=removal).artifacts)["environment.yml"]
+    assert "# Asked for, and not in the new environment: torchvision\n" in text
+
+
 @pytest.mark.parametrize(
     ("torch", "solution", "pip", "said", "options"),
     [

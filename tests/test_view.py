@@ -687,3 +687,15 @@ def test_steps_beside_a_change_in_place_are_said_to_be_the_other_way():
         "base: base is not changed by them."
     )
     assert "the other way" not in " ".join(paragraphs(UNSAFE, "migration"))
+
+
+def test_versions_that_go_back_or_far_are_listed_where_the_new_environment_is_proposed():
+    told = [f"p{number} 2.0 -> 1.0, goes back" for number in range(12)]
+    text = "".join(f"# Another version in the new environment: {line}\n" for line in told)
+    migration = replace(
+        UNSAFE.migration, artifacts=(("environment.yml", f"{text}name: x\n# no comment of its head\n"),)
+    )
+    label = "Of what was asked for, and of torch's family, these go back or have another major version"
+    found = [block for block in of(Bullets, replace(UNSAFE, migration=migration), "migration") if block.label == label]
+    assert [block.items for block in found] == [(*told[:10], "and 2 more, all in environment.yml")]
+    assert label not in [block.label for block in of(Bullets, UNSAFE, "migration")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from planner.artifacts import LEFT_OUT, UNMET
+from planner.artifacts import LEFT_OUT, OTHER_VERSION, UNMET
 from planner.render.blocks import Bullets, Commands, Facts, Heading, Paragraph, Section
 from planner.render.escape import clip, visible
 from planner.render.groups import plural
@@ -21,6 +21,7 @@ _CONDA_LOST = "BASE001"
 _UNITS = ("kB", "MB", "GB", "TB")
 _NOT_KNOWN = "not known: what a channel states is the size of each archive, not what it unpacks to"
 _MOST_NAMED = 12
+_VERSIONS = 10  # of the new environment's that are listed; environment.yml has them all
 _THOUSAND = 1000  # decimal units, as package indexes use
 
 
@@ -129,6 +130,7 @@ def _migration(migration: Migration, subdir: str, *, pictures: bool) -> list[Blo
             )
         )
     ]
+    blocks.extend(_other_versions(migration))
     if pictures:
         from planner.render import figures
 
@@ -154,6 +156,16 @@ def _used(migration: Migration) -> frozenset[str]:
     """Every word of every command: the files among them are used."""
     steps = (*migration.steps, *migration.follow_up, *migration.rollback)
     return frozenset(word for step in steps for argv in (*step.commands, *step.check, *step.undo) for word in argv)
+
+
+def _other_versions(migration: Migration) -> list[Block]:
+    """What would have another version there than people may count on, old before new."""
+    told = [clip(note.removeprefix(OTHER_VERSION)) for note in _notes(migration) if note.startswith(OTHER_VERSION)]
+    if not told:
+        return []
+    more = len(told) - _VERSIONS
+    items = (*told[:_VERSIONS], *([f"and {more} more, all in environment.yml"] if more > 0 else []))
+    return [Bullets(items, "Of what was asked for, and of torch's family, these go back or have another major version")]
 
 
 def _steps(steps: Sequence[Step], subdir: str, word: str) -> list[Block]:
