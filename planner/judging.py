@@ -25,6 +25,7 @@ from planner.imports.changed import Imports
 from planner.isolation import environment_reports
 from planner.model.plan import Alternatives, Plan, Target
 from planner.model.solve import Solution
+from planner.nothing_to_remove import pip_has
 from planner.package_cache import is_cached
 from planner.question import asked_again
 from planner.reasons import explain_changes
@@ -183,6 +184,8 @@ def _solver_info(situation: Situation, solver: Solver) -> SolverInfo:
 def _explanation(situation: Situation, outcome: SolveOutcome) -> str | None:
     if isinstance(outcome, Solution):
         return None
+    if outcome.refused:
+        return f"{outcome.explanation}{pip_has(situation.target, situation.request)}"
     history = frozenset(spec for _, spec in situation.target.history.specs)
     records, names = situation.target.records, partial(_known_names, situation)
     return explain_unsolvable(situation.request, outcome, history, partial(candidates, situation), records, names)

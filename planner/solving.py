@@ -18,6 +18,7 @@ from planner.carry import new_environment_request, new_environment_specs
 from planner.model.plan import Alternative, Alternatives
 from planner.model.solve import Solution, SolveRequest
 from planner.nearest import nearest_set
+from planner.nothing_to_remove import nothing_to_remove
 from planner.solve.asked import Asked
 from planner.solve.choose import choose_solver, named_interpreter
 from planner.solve.simulate import simulate
@@ -142,6 +143,8 @@ def _what_should_be_done(situation: Situation, solver: Solver) -> Proposal:
     """The second question: a new environment that keeps everything requested, or the nearest one that has a solution."""
     if situation.listed is not None:
         return Proposal(Solution(situation.listed))
+    if nothing_to_remove(situation.target, situation.request):
+        return Proposal(None)
     specs = new_environment_specs(situation.target, situation.is_base, situation.request)
     outcome = _solve_new(situation, solver, specs)
     if isinstance(outcome, Solution):

@@ -6,6 +6,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from planner.artifacts import LEFT_OUT, OTHER_VERSION, UNMET
+from planner.nothing_to_remove import NOTHING_TO_REMOVE
 from planner.render.blocks import Bullets, Commands, Facts, Heading, Paragraph, Section
 from planner.render.escape import clip, visible
 from planner.render.groups import plural
@@ -33,6 +34,12 @@ def recommendation(plan: Plan) -> str:
             f"Recommended: leave {target} as it is, make the new environment {plan.migration.name} beside it by the "
             f"steps below, and move over once its verification has passed.{_left_out(plan.migration)}{_no_conda(plan)}"
         )
+    if _nothing_to_remove(plan):
+        specs = ", ".join(plan.request.specs)
+        if len(plan.request.specs) == 1:
+            return f"Recommended: nothing to do: {specs} is not installed in {target}. Check the name."
+        of_all = "none" if plan.outcome == "no-change" else "not all"
+        return f"Recommended: nothing to do: {of_all} of {specs} are installed in {target}. Check the names."
     if plan.recommendation == "in-place":
         if plan.outcome == "no-change":
             return "Recommended: nothing to do."
@@ -40,6 +47,13 @@ def recommendation(plan: Plan) -> str:
     if plan.recommendation == "migrate":
         return f"Recommended: leave {target} as it is, and make a new environment; this plan holds no steps for it."
     return f"Recommended: do not proceed; leave {target} as it is."
+
+
+def _nothing_to_remove(plan: Plan) -> bool:
+    """Whether a removal is about nothing that conda has: mamba carries nothing out then, conda refuses."""
+    if plan.request.operation != "remove" or plan.migration is not None:
+        return False
+    return plan.outcome == "no-change" or NOTHING_TO_REMOVE in (plan.explanation or "")
 
 
 def _other_way(target: str, migration: Migration) -> str:
@@ -76,7 +90,9 @@ def section(plan: Plan, *, pictures: bool) -> Section:
     """The way to get what was asked for, or why there is none."""
     blocks: list[Block] = [Paragraph(recommendation(plan))]
     blocks.extend(_alternatives(plan))
-    if plan.migration is None:
+    if _nothing_to_remove(plan):
+        blocks.append(Paragraph("There are no steps: nothing that is installed was asked to be removed."))
+    elif plan.migration is None:
         blocks.append(Paragraph("There is no migration plan: no new environment that could be migrated to was found."))
     else:
         if plan.recommendation != "migrate":
