@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 LEFT_OUT = "Asked for, and not in the new environment: "
 # And the one that names what pip's distributions require and would not have there.
 UNMET = "Required by the pip layer, and not met in the new environment: "
+# And the one that names what the file asks of pip and no step does.
+BY_HAND = "Left to do by hand, with pip: "
 # One such line for each version that goes back or is another major one.
 OTHER_VERSION = "Another version in the new environment: "
 # The lines that conda, mamba and micromamba read (CEP 23), with a scheme: a lock holds no relative paths.

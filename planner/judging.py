@@ -267,5 +267,6 @@ def _migration(situation: Situation, around: Around, proposal: Proposal, questio
         planned_python=next((record.version for record in solution.records if record.name == "python"), None),
         belongings=around.belongings,
         for_pip=proposal.for_pip,
+        asked_of_pip=situation.asked_of_pip,
         disk_bytes=archives.unpacked_bytes(solution.records, situation.settings.pkgs_dirs),
     )

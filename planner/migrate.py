@@ -28,6 +28,7 @@ from planner.move import Move, Tool, in_prefix, join
 from planner.other_versions import other_versions
 from planner.pip_from_conda import left_unmet
 from planner.pip_layer import one_line, pip_layer
+from planner.pip_part import pip_part
 from planner.pip_unmet import unmet_beside
 from planner.versions import compare, minor, spec_name
 
@@ -53,15 +54,16 @@ def plan_migration(
     planned_python: str | None,
     belongings: Belongings = NOTHING_ELSE,
     for_pip: tuple[str, ...] = (),
+    asked_of_pip: tuple[str, ...] = (),
     disk_bytes: int | None = None,
     again: tuple[Argv, Argv] = ((), ()),
 ) -> Migration:
     """The plan for moving `environment` to a new one that holds `solution` and takes `disk_bytes`, None if not known.
 
-    `for_pip` are specs that were asked for beside all others, because its pip layer needs them. `name` is the new
-    environment's; without it, one that is free in the installation is chosen. `again` is as in `Move`. An `environment`
-    that is not among the installation's is itself the new one, yet to be made. Raises `InputError` for a name that is
-    taken or cannot be one.
+    `for_pip` are specs that were asked for beside all others, because its pip layer needs them, and `asked_of_pip` the
+    lines for pip of the file that a new one is made from. `name` is the new environment's; without it, one that is free
+    in the installation is chosen. `again` is as in `Move`. An `environment` that is not among the installation's is
+    itself the new one, yet to be made. Raises `InputError` for a name that is taken or cannot be one.
     """
     root, windows = installation.root, host.subdir.startswith("win-")
     fresh = environment.prefix not in {other.prefix for other in installation.environments}
@@ -80,7 +82,9 @@ def plan_migration(
         subdir=host.subdir,
         specs=(*new_environment_specs(environment, is_base, request), *for_pip),
         solution=solution,
-        pip=pip_layer(environment, solution.records, planned_python, windows=windows, sources=belongings.sources),
+        pip=pip_part(asked_of_pip, has_python=planned_python is not None)
+        if asked_of_pip
+        else pip_layer(environment, solution.records, planned_python, windows=windows, sources=belongings.sources),
         belongings=belongings,
         again=again,
         root=root,
@@ -105,14 +109,17 @@ def _artifacts(move: Move, request: Request) -> tuple[tuple[str, str], ...]:
     wanted = (*move.specs, *gone_with_removed(move.old, request))
     own = stays_in_base(move.old) if move.is_base else frozenset()
     lost = [spec for spec in wanted if spec_name(spec) not in present | own]
-    notes = [f"The requested packages of {move.old.name} in a new environment; explicit.txt has every package."]
+    where = move.name if move.fresh else f"{move.old.name} in a new environment"
+    notes = [f"The requested packages of {where}; explicit.txt has every package."]
     if lost:
         notes.append(f"{artifacts.LEFT_OUT}{'; '.join(lost)}")
     python = move.record("python")
     unmet = unmet_beside(move.old, records, python.version if python else None, move.pip.carried)
     if unmet:
         notes.append(f"{artifacts.UNMET}{'; '.join(left_unmet(unmet))}")
-    if not move.old.history.specs:
+    if move.pip.by_hand:
+        notes.append(f"{artifacts.BY_HAND}{'; '.join(f'{line} ({why})' for line, why in move.pip.by_hand)}")
+    if not move.old.history.specs and not move.fresh:
         notes.append("The history names no package: those that no other package needs stand for what was asked for.")
     notes += [f"{artifacts.OTHER_VERSION}{told}" for told in other_versions(move)]
     staying = sorted(set(asked_for(move.old)) & own)

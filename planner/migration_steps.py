@@ -77,13 +77,21 @@ def _create(move: Move) -> Step:
 def _pip(move: Move) -> Iterator[Step]:
     """The pip layer: what pip fetches, then what is tied to folders of sources.
 
-    Every distribution that was there is named, so pip is told to look for no other: it would put its own torch over
+    What a file asks of pip is left to pip to complete, as the tool itself would leave it. Otherwise every distribution that was there is named, so pip is told to look for no other: it would put its own torch over
     conda's where a version does not please it.
     """
     if not move.record("python"):
         return
     call = move.python(*_isolated(move), "-m", "pip")
     check, undo = ((*call, "check"),), (removal(move, move.prefix),)
+    if move.pip.asked:
+        title = f"Let pip install what the file asks of it, from requirements.txt ({count(len(move.pip.asked), 'requirement')}"
+        title += (
+            f"; {len(move.pip.by_hand)} more left to do by hand, each with its reason there" if move.pip.by_hand else ""
+        )
+        title += "): what it chooses was not simulated"
+        yield Step("pip", "pip", title, ((*call, "install", "--requirement", "requirements.txt"),), check, undo)
+        return
     install = (*call, "install", "--no-deps", "--requirement")
     editable = len(move.pip.editable)
     if move.pip.from_files or move.pip.of_torch:
@@ -127,10 +135,11 @@ def _verify(move: Move) -> Step:
     dist = next((dist for dist in move.pip.carried if dist.name == "torch"), None)
     left = any(dist.name == "torch" for dist, _ in move.pip.left)
     names = {record.name for record in move.solution.records} | {dist.name for dist in move.pip.carried}
+    names |= set(move.pip.asked)
     others = ", ".join(sorted(names & (FRAMEWORKS | _OTHER_DISTS)))
     title = f"Verify the GPU in {move.name}"
     options: Argv = ()
-    if torch is not None or dist is not None:
+    if torch is not None or dist is not None or "torch" in names:
         if _stays_cpu(move, torch, dist):
             # There was no GPU to lose, so its absence is no failure of the move.
             title = f"Verify torch in {move.name}: a CPU-only build, as before, so no GPU is accepted"
@@ -140,6 +149,8 @@ def _verify(move: Move) -> Step:
         options = ("--require-gpu",)
     elif others:
         title += f": there is no torch in it, and the probe does not verify {others}"
+    elif move.pip.asked:
+        title += ": nothing asked for by name is a GPU framework, and what else pip brings is not known"
     else:
         title += ": no GPU framework is in it, so this records that there is nothing to verify"
     return Step("verify-gpu", "verify-gpu", title, (("planner", "verify", move.prefix, *options),))

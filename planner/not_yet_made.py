@@ -13,10 +13,12 @@ from msgspec.structs import replace
 
 from planner import config, discover, load
 from planner.config_files import expand_home
+from planner.credentials import masked
 from planner.errors import InputError
 from planner.host import native_subdir
 from planner.model.installed import Environment, LoadProblem
 from planner.specs import written
+from planner.versions import spec_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +39,7 @@ def asked_by_file(question: Question, file: EnvironmentFile) -> Question:
         )
     return replace(
         question,
-        specs=tuple(written(item.spec) for item in file.explicit) or file.specs,
+        specs=tuple(written(item.spec) for item in file.explicit) or _with_pip(file),
         channels=(*question.channels, *file.channels),
         override_channels=question.override_channels or file.only_its_channels,
         subdir=question.subdir or file.subdir,
@@ -91,7 +93,13 @@ def _place(question: Question, file: EnvironmentFile, root: str) -> tuple[str, s
     return wanted, os.path.join(root, "envs", wanted)
 
 
+def _with_pip(file: EnvironmentFile) -> tuple[str, ...]:
+    """The file's specs, and pip where it has a part for pip but does not name it: conda and mamba add it too."""
+    named = any(spec_name(spec) == "pip" for spec in file.specs)
+    return file.specs if named or not file.pip else (*file.specs, "pip")
+
+
 def _left_to_pip(file: EnvironmentFile) -> Iterator[LoadProblem]:
     if file.pip:
-        what = f"its part for pip ({'; '.join(file.pip)}) is not solved here"
+        what = f"its part for pip ({masked('; '.join(file.pip))}) is not solved here"
         yield LoadProblem(file.path, what, "what pip would install into the new environment is not known")

@@ -36,6 +36,8 @@ class PipLayer(Struct, frozen=True):
     `lines` are what pip is given, `carried` the dists behind them; `left` is (dist, reason) for each that does not
     come along by itself. `rebuilt` are the carried ones whose present files fit the old python alone. `of_torch` are
     the lines that PyTorch's own index is needed for, with that index. `text` is the requirements file of all others.
+    Where a file asks for them instead (`planner.pip_part`), `asked` are the names in its lines, and `by_hand` is (line,
+    reason) for each that is left to do.
     """
 
     lines: tuple[str, ...]
@@ -43,6 +45,8 @@ class PipLayer(Struct, frozen=True):
     left: tuple[tuple[PipDist, str], ...]
     rebuilt: tuple[str, ...] = ()
     of_torch: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+    by_hand: tuple[tuple[str, str], ...] = ()
 
     @property
     def from_files(self) -> tuple[str, ...]:
@@ -67,7 +71,8 @@ class PipLayer(Struct, frozen=True):
     @property
     def text(self) -> str:
         """The requirements file: pip's lines, then what is left out and why, as comments."""
-        out = ["# What pip had installed, for the new environment.", *self.from_files]
+        whose = "is asked for" if self.asked or self.by_hand else "had installed, for the new environment"
+        out = [f"# What pip {whose}.", *self.from_files]
         if not self.from_files:
             out.append("# Nothing is left for pip to install.")
         if self.rebuilt:
@@ -76,6 +81,8 @@ class PipLayer(Struct, frozen=True):
         if self.left:
             out += ["#", "# Not installed by this file:"]
             out += [f"#   {one_line(dist.name)} {one_line(dist.version)}: {one_line(why)}" for dist, why in self.left]
+        if self.by_hand:
+            out += ["#", "# Left to do by hand:", *(f"#   {line}: {why}" for line, why in self.by_hand)]
         return "\n".join(out) + "\n"
 
 

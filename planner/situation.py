@@ -40,7 +40,8 @@ class Situation(Struct, frozen=True):
 
     `prefixes` are all environments by name and prefix. `channel_names` are the channels that specs name, each with the
     base URLs it stands for; `max_attempts` is conda's own cap on its attempts, where the variable for it is set.
-    `listed` are the packages of an explicit list, which are installed without a solve.
+    `listed` are the packages of an explicit list, which are installed without a solve; `asked_of_pip` are the lines of
+    an environment file's part for pip.
     """
 
     root: str
@@ -54,6 +55,7 @@ class Situation(Struct, frozen=True):
     channel_names: tuple[tuple[str, tuple[str, ...]], ...] = ()
     max_attempts: int | None = None
     listed: tuple[PackageRecord, ...] | None = None
+    asked_of_pip: tuple[str, ...] = ()
 
     @property
     def is_base(self) -> bool:
@@ -128,6 +130,7 @@ def _asked(
         channel_names=_channel_names(question, target, settings),
         max_attempts=_max_attempts(question),
         listed=listed,
+        asked_of_pip=file.pip if file is not None else (),
     )
 
 

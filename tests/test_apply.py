@@ -851,6 +851,20 @@ def test_an_environment_from_a_file_is_made_too(place):
     assert place.run("apply", plan, "--undo", "--yes").returncode == 0
 
 
+def test_what_a_file_asks_of_pip_is_installed_with_what_it_requires(full):
+    wanted, plan = (full.top / "cache" / name for name in ("environment.yml", "made.json"))
+    wanted.write_text("name: made\ndependencies: [python, foo, {pip: [needy]}]\n")
+    options = ("--override-channels", "-c", full.channel, "--save", plan, "--exit-zero")
+    done = full.run("--root", full.root, "what-if", "--from", wanted, *options)
+    assert done.returncode == 0, done.stderr
+    done = full.run("apply", plan, "--yes")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "installed, and pip finds nothing missing" in done.stdout
+    said = subprocess.run([full.root / "envs" / "made" / "bin" / "needy"], env=full.environ, check=False)
+    assert said.returncode == 0
+    assert full.run("apply", plan, "--undo", "--yes").returncode == 0
+
+
 @pytest.mark.slow
 @pytest.mark.skipif("PLANNER_TORCH_WHEELS" not in os.environ, reason="PLANNER_TORCH_WHEELS names no folder with torch")
 def test_torchs_real_cpu_build_is_moved(tmp_path):

@@ -60,7 +60,9 @@ def test_what_no_channel_has_is_said_first():
 
 def test_a_mistyped_name_is_told_with_those_it_may_mean():
     request = Request("install", ("pyton=3.11",))
-    text = explain_unsolvable(request, Unsolvable("t"), frozenset(), candidates, (), lambda: ["python", "cython", "ray"])
+    text = explain_unsolvable(
+        request, Unsolvable("t"), frozenset(), candidates, (), lambda: ["python", "cython", "ray"]
+    )
     assert text.splitlines()[0] == "no channel has a package pyton; is it python or cython?"
 
 

@@ -2,8 +2,10 @@
 
 import msgspec
 import pytest
+import yaml
 from msgspec.structs import replace
 
+from planner.apply.guard import migration_of
 from planner.environment_file import read_environment_file
 from planner.errors import InputError
 from planner.render import terminal
@@ -22,6 +24,7 @@ SITUATION = {
     "packages": {
         "python-3.10.14-hd12c33a_0_cpython": {},
         "python-3.11.9-hb806964_0_cpython": {},
+        "pip-24.0-pyhd8ed1ab_0": {"noarch": "python", "depends": ["python"]},
         "cudatoolkit-11.8.0-h4ba93d1_13": {},
         "pytorch-2.1.2-cuda118_py310h1_300": {
             "depends": ["python >=3.10,<3.11.0a0", "cudatoolkit >=11.8,<12", "__cuda"]
@@ -70,7 +73,7 @@ def names(plan):
 def test_what_the_file_asks_for_goes_into_an_empty_prefix(ask, tmp_path):
     plan = ask(yml("python=3.10", "pytorch =2.7"))
     assert (plan.outcome, plan.verdict.value) == ("change", "safe")
-    assert names(plan) == {"python": "3.10.14", "pytorch": "2.7.1", "cuda-version": "12.6"}
+    assert names(plan) == {"python": "3.10.14", "pip": "24.0", "pytorch": "2.7.1", "cuda-version": "12.6"}
     assert {change.action for change in plan.changes} == {"install"}
     target = plan.target
     assert (target.name, target.python, target.packages, target.pip_packages) == ("train", None, 0, 0)
@@ -111,6 +114,77 @@ def test_the_part_for_pip_is_named_and_makes_the_answer_unknown(ask):
     row = plan.environments[-1]
     assert not row.readable
     assert "its part for pip (flash-attn==2.0) is not solved here" in row.evidence[0]
+
+
+def part(*lines):
+    return "  - pip:\n" + "".join(f"    - {line!r}\n" for line in lines)
+
+
+def test_the_part_for_pip_has_a_step_and_its_lines_are_kept(ask):
+    index = "--extra-index-url https://download.pytorch.org/whl/cu121"
+    lines = (index, "torch==2.1.0", "einops >=0.7 ; python_version > '3.8'", "git+https://github.com/me/it.git@v1")
+    plan = ask(yml("python=3.10", more=part(*lines)))
+    # conda and mamba add pip themselves where it is not named
+    assert names(plan) == {"python": "3.10.14", "pip": "24.0"}
+    steps = {step.kind: step for step in plan.migration.steps}
+    assert list(steps) == ["preflight", "create", "pip", "verify-gpu"]
+    ((_, *command),) = steps["pip"].commands
+    assert command == ["-I", "-m", "pip", "install", "--requirement", "requirements.txt"]
+    assert steps["pip"].check[0][-2:] == ("pip", "check")
+    assert "(2 requirements)" in steps["pip"].title
+    assert steps["verify-gpu"].title == "Verify the GPU in train"
+    texts = dict(plan.migration.artifacts)
+    assert texts["requirements.txt"].splitlines() == ["# What pip is asked for.", *lines]
+    assert yaml.safe_load(texts["environment.yml"])["dependencies"][-1] == {"pip": list(lines)}
+    assert "history" not in texts["environment.yml"]
+    migration_of(plan)  # what `planner apply` lets through
+
+
+def test_what_means_something_else_elsewhere_is_left_to_do_by_hand(ask):
+    lines = (
+        "einops",
+        "-r more.txt",
+        "-e .",
+        "./a.whl",
+        "x @ file:///srv/x.whl",
+        "y @ https://me:secret@h.example/y.whl",
+    )
+    plan = ask(yml("python=3.10", more=part(*lines)))
+    texts = dict(plan.migration.artifacts)
+    written = [line for line in texts["requirements.txt"].splitlines() if not line.startswith("#")]
+    assert written == ["einops"]
+    shown = " ".join(terminal.render(build_view(plan), width=100, colour=False).split())
+    assert "Left to do by hand, with pip: -r more.txt (an option, or a place that is found from where" in shown
+    assert "y @ https://***@h.example/y.whl (a login or a token may stand in it)" in shown
+    assert "secret" not in shown + "".join(texts.values())
+
+
+def test_without_an_index_that_needs_a_login_nothing_is_taken_from_elsewhere(ask):
+    plan = ask(yml("python=3.10", more=part("--index-url https://me:secret@h.example/simple", "ours")))
+    assert [step.kind for step in plan.migration.steps] == ["preflight", "create", "verify-gpu"]
+    text = dict(plan.migration.artifacts)["requirements.txt"]
+    assert "#   ours: pip has to be told of the index above\n" in text
+
+
+def test_pip_and_its_python_come_where_only_the_part_for_pip_needs_them(ask):
+    plan = ask(yml("cuda-version", more=part("einops")))
+    assert names(plan).keys() == {"python", "pip", "cuda-version"}
+    assert "pip" in [step.kind for step in plan.migration.steps]
+    assert names(ask(yml("cuda-version"))).keys() == {"cuda-version"}
+
+
+def test_the_report_speaks_of_an_environment_that_is_not_there_yet(ask):
+    plan = ask(yml("python=3.10", more=part("einops")))
+    shown = " ".join(terminal.render(build_view(plan), width=100, colour=False).split())
+    assert "Recommended: make train by the steps below, and use it only once its verification has passed." in shown
+    assert "It holds nothing yet: it is not made" in shown
+    assert "To find out: carry out the steps below." in shown
+    for wrong in ("leave train as it is", "beside it", "make these files readable", "0 of 0", "could be read"):
+        assert wrong not in shown
+    safe = terminal.render(build_view(ask(yml("python=3.10"))), width=100, colour=False)
+    assert "Recommended: make train by the steps below." in safe
+    none = terminal.render(build_view(ask(yml("python=9"))), width=100, colour=False)
+    assert "Recommended: do not proceed; train is not made." in none
 
 
 def test_an_explicit_list_is_linked_as_it_is(ask):

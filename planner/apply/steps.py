@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from planner import comparison, snapshot, snapshot_file
 from planner.apply import bytecode, embedded, fetch, preflight
 from planner.apply.bench import Bench, failed
+from planner.apply.guard import is_fresh
 from planner.apply.made import identity, missing_parents, remove_tree
 from planner.belongings import user_kernels
 from planner.errors import MigrationStopped, PlannerError
@@ -117,7 +118,8 @@ def _pip(step: Step, bench: Bench) -> str:
         ran = bench.run(argv, f"{step.id}-run-{number}", of_new=True)
         if ran.code:
             raise failed(ran)
-    before = _complaints_before(bench) if step.check else frozenset()
+    # What is made from a file had no before.
+    before = _complaints_before(bench) if step.check and not is_fresh(bench.plan) else frozenset()
     for number, argv in enumerate(step.check, start=1):
         ran = bench.run(argv, f"{step.id}-check-{number}", of_new=True)
         lines = [line for line in ran.output.splitlines() if line.strip()] if ran.code else []

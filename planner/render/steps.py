@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from planner.artifacts import LEFT_OUT, OTHER_VERSION, UNMET
+from planner.artifacts import BY_HAND, LEFT_OUT, OTHER_VERSION, UNMET
 from planner.nothing_to_remove import NOTHING_TO_REMOVE
+from planner.render import words
 from planner.render.blocks import Bullets, Commands, Facts, Heading, Paragraph, Section
 from planner.render.escape import clip, visible
 from planner.render.groups import plural
@@ -29,6 +30,8 @@ _THOUSAND = 1000  # decimal units, as package indexes use
 def recommendation(plan: Plan) -> str:
     """What to do, in one sentence."""
     target = plan.target.name
+    if words.not_yet_made(plan):
+        return _of_new(plan)
     if plan.recommendation == "migrate" and plan.migration is not None:
         return (
             f"Recommended: leave {target} as it is, make the new environment {plan.migration.name} beside it by the "
@@ -49,6 +52,19 @@ def recommendation(plan: Plan) -> str:
     return f"Recommended: do not proceed; leave {target} as it is."
 
 
+def _of_new(plan: Plan) -> str:
+    """What to do about an environment that is not there yet."""
+    if plan.migration is None:
+        return f"Recommended: do not proceed; {plan.target.name} is not made."
+    left = _left_out(plan.migration)
+    if plan.recommendation == "in-place":
+        return f"Recommended: make {plan.target.name} by the steps below.{left}"
+    return (
+        f"Recommended: make {plan.target.name} by the steps below, and use it only once its verification has passed."
+        f"{left}"
+    )
+
+
 def _nothing_to_remove(plan: Plan) -> bool:
     """Whether a removal is about nothing that conda has: mamba carries nothing out then, conda refuses."""
     if plan.request.operation != "remove" or plan.migration is not None:
@@ -66,7 +82,7 @@ def _other_way(target: str, migration: Migration) -> str:
 
 def _left_out(migration: Migration) -> str:
     """What the new environment lacks though it is asked for or required, as the plan's own environment.yml says it."""
-    told = (note for note in _notes(migration) if note.startswith((LEFT_OUT, UNMET)))
+    told = (note for note in _notes(migration) if note.startswith((BY_HAND, LEFT_OUT, UNMET)))
     return "".join(f" {clip(note)}." for note in told)
 
 
@@ -95,7 +111,7 @@ def section(plan: Plan, *, pictures: bool) -> Section:
     elif plan.migration is None:
         blocks.append(Paragraph("There is no migration plan: no new environment that could be migrated to was found."))
     else:
-        if plan.recommendation != "migrate":
+        if plan.recommendation != "migrate" and not words.not_yet_made(plan):
             blocks.append(Paragraph(_other_way(plan.target.name, plan.migration)))
         blocks.extend(_migration(plan.migration, plan.host.subdir, pictures=pictures))
     return Section("migration", "How to get what was asked for", tuple(blocks))

@@ -65,6 +65,12 @@ _SOURCES = {
     "given": "given to the planner, by options or a file",
     "assumed": "assumed: not this machine's platform",
 }
+_FIND_OUT = "To find out: make these files readable, or repair them, and ask again."
+_FIND_OUT_NEW = "To find out: mend what is said to be wrong with a file, and ask again."
+_FIND_OUT_PIP = (
+    "To find out: carry out the steps below. What pip chooses is known then, and whether it fits together is one of "
+    "their checks. Where something else is said to be wrong with a file, mend that and ask again."
+)
 _LINKED_AGAIN = 4  # from so many on they are told in one sentence
 _WHY = 6  # groups of findings that the verdict names before it points to the section below
 
@@ -151,7 +157,7 @@ def _asked(plan: Plan) -> Section:
     pairs = [
         ("Request", words.command(plan)),
         ("Environment", f"{target.name} at {target.prefix}"),
-        ("It holds", words.contents(target)),
+        ("It holds", "nothing yet: it is not made" if words.not_yet_made(plan) else words.contents(target)),
         ("Installation", plan.root),
         ("Channels", words.channels(request)),
         ("Host", f"{host.subdir}; {words.virtual_packages(host)}; {words.gpu(host)}"),
@@ -266,7 +272,7 @@ def _untouched(plan: Plan) -> Section:
     if unread:
         names = ", ".join(row.name for row in unread)
         blocks.append(Paragraph(f"Not fully readable, so listed under what could not be known: {names}.", "unknown"))
-    if plan.changes and plan.target.packages:
+    if plan.changes and plan.target.packages and not words.not_yet_made(plan):
         moved = sum(change.before is not None for change in plan.changes)
         stay = max(plan.target.packages - moved, 0)
         blocks.append(
@@ -296,9 +302,13 @@ def _unknown(plan: Plan, unverified: Sequence[groups.Group]) -> Section:
         blocks.extend(groups.blocks(group, edges))
     for row in plan.environments:
         if not row.readable:
-            blocks.append(Heading(f"{row.name} ({row.prefix}): not everything could be read", "unknown"))
+            new = row.prefix == plan.target.prefix and words.not_yet_made(plan)
+            seen = "can be foreseen" if new else "could be read"
+            blocks.append(Heading(f"{row.name} ({row.prefix}): not everything {seen}", "unknown"))
             blocks.append(Bullets(row.evidence))
-            blocks.append(Paragraph("To find out: make these files readable, or repair them, and ask again."))
+            by_pip = plan.migration is not None and any(step.kind == "pip" for step in plan.migration.steps)
+            found_out_new = _FIND_OUT_PIP if by_pip else _FIND_OUT_NEW
+            blocks.append(Paragraph(found_out_new if new else _FIND_OUT))
     if plan.solver.fidelity == "approximate":
         blocks.append(Heading("The solve is approximate", "unknown"))
         blocks.append(Paragraph(words.approximate(plan)))

@@ -172,7 +172,8 @@ def _unknown(plan: Plan) -> str:
         reasons.append(f"{plural(number, 'possible break')} could not be checked; first: {_first(unverified)}")
     if unread:
         what = f": {_short(unread[0].evidence[0])}" if unread[0].evidence else ""
-        reasons.append(f"not everything of {plan.target.name} could be read{what}")
+        seen = "can be foreseen" if not_yet_made(plan) else "could be read"
+        reasons.append(f"not everything of {plan.target.name} {seen}{what}")
     return f"it cannot be said whether this is safe, since {'; and '.join(reasons) or 'an input is missing that the plan does not name'}"
 
 
@@ -291,6 +292,11 @@ def channels(request: Request) -> str:
     """Where packages are looked for, and how channels rank."""
     only = ", no others" if "--override-channels" in request.options else ""
     return f"{', '.join(request.channels) or 'none'} (priority: {request.channel_priority}{only})"
+
+
+def not_yet_made(plan: Plan) -> bool:
+    """Whether the plan is about an environment that a file describes, and that is not there."""
+    return "--file" in plan.request.options
 
 
 def contents(target: Target) -> str:
