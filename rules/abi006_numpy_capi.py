@@ -14,8 +14,8 @@ How it decides:
     upper bound that is met holds; a build older than numpy 2.0's first beta (March 2024) was not built with it.
 
 Evidence and limits:
-    Certain where the module was read. A library with the API in it that is no module itself (libtorch_python.so) need not
-    stop an import: torch before 2.3 starts with a warning ("Failed to initialize NumPy"), and `.numpy()` fails. Modules that take numpy's arrays by other ways (pybind11, the buffer protocol) hold
+    Certain where the module was read. torch before 2.3 starts all the same, with a warning ("Failed to initialize NumPy"),
+    and fails at `.numpy()`: no import is foretold to fail for it. Modules that take numpy's arrays by other ways (pybind11, the buffer protocol) hold
     no such sentence and are not judged. A module that imports the API late breaks only then.
 
 Example:
@@ -82,9 +82,9 @@ def _by_modules(
             f'{first.target}) but the running NumPy has" an older one'
         )
         built = f"it names (NumPy {first.target})"
-    imported = any(use.module for _, use in modules)
-    if not imported:
-        why += "; what links to that library may start with a warning, and fail when it needs numpy"
+    stops = any(use.stops for _, use in modules)
+    if not stops:
+        why += "; torch starts with a warning, and fails when it needs numpy"
     evidence = tuple(Evidence("file", path, built) for path, _ in modules)
     name = owner.partition(":")[2]
     others = f" and {len(modules) - 1} more modules" if len(modules) > 1 else ""
@@ -96,7 +96,7 @@ def _by_modules(
         owner,
         f"numpy goes from {before.version} to {after.version}, and {told} as it is; {why}",
         _remedy(name, before),
-        predicts="import" if imported else None,
+        predicts="import" if stops else None,
         evidence=evidence,
         edges=(_edge(owner, built, "broken", evidence[:1]),),
         pre_existing=pre_existing,

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from planner.abi.symbols import definitions
 from planner.versions import compare, major, minor
 
 if TYPE_CHECKING:
@@ -28,6 +27,8 @@ _TARGET = re.compile(rb"\(NumPy (\d+\.\d+)\)")
 _API = b"_ARRAY_API"
 _SECOND, _FIRST = b"numpy._core._multiarray_umath", b"numpy.core._multiarray_umath"
 _SECOND_MAJOR = "2"
+# torch/csrc/utils/tensor_numpy.cpp warns ("Failed to initialize NumPy") and lets the import go on (pytorch/pytorch#107302).
+_GOES_ON = frozenset({"libtorch_python.so"})
 _CFFI = {b"_cffi_backend", b"_init_cffi_1_0_external_module"}
 _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -35,12 +36,12 @@ _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 class NumpyUse(Struct, frozen=True):
     """`major` is the numpy whose headers it was built with (1 or 2); `target` the oldest X.Y it runs with, if named.
 
-    `module` is False for a library that modules link to: python does not import it, and they may go on without numpy.
+    `stops` is False for one that goes on without numpy, with a warning.
     """
 
     major: int
     target: str | None = None
-    module: bool = True
+    stops: bool = True
 
     def serves(self, version: str) -> bool:
         """Whether a module that says this runs with that version of numpy."""
@@ -63,9 +64,7 @@ def numpy_use(path: str) -> NumpyUse | None:
         return None
     if _API not in seen or not seen & {_FIRST, _SECOND}:
         return None
-    name = os.path.basename(path).removesuffix(".so")
-    library = name.startswith("lib") and "." not in name and not definitions(path, [f"PyInit_{name}"])
-    return NumpyUse(2 if _SECOND in seen else 1, target, module=not library)
+    return NumpyUse(2 if _SECOND in seen else 1, target, stops=os.path.basename(path) not in _GOES_ON)
 
 
 @lru_cache(maxsize=4096)
