@@ -2,9 +2,9 @@
 
 From "keep everything that was asked for" outward: what blocks may take another version, then the channels that strict
 priority hides are looked into, then what was asked for takes the newest version that does solve, then a package that
-carries the same thing today, then what stands against it is removed first, then the request does without the one spec
-that stands against the rest. Every one is the tool's own command, or two, simulated whole. The number of simulations is bounded, and of one package few versions are tried, so
-the search may end before it is exhausted, and says so.
+carries the same thing today, then what stands against it is removed first, then the request does without the one spec that
+stands against the rest. Every one is the tool's own command, or two, simulated whole. The number of simulations is bounded,
+and of one package few versions are tried, so the search may end before it is exhausted, and says so.
 """
 
 from __future__ import annotations

@@ -77,8 +77,9 @@ def _create(move: Move) -> Step:
 def _pip(move: Move) -> Iterator[Step]:
     """The pip layer: what pip fetches, then what is tied to folders of sources.
 
-    What a file asks of pip is left to pip to complete, as the tool itself would leave it. Otherwise every distribution that was there is named, so pip is told to look for no other: it would put its own torch over
-    conda's where a version does not please it.
+    What a file asks of pip is left to pip to complete, as the tool itself would leave it. Otherwise every distribution that
+    was there is named, so pip is told to look for no other: it would put its own torch over conda's where a version does
+    not please it.
     """
     if not move.record("python"):
         return

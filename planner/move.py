@@ -29,9 +29,9 @@ class Tool(Struct, frozen=True):
 class Move(Struct, frozen=True):
     """All that the steps are written from.
 
-    `again` are the options before and behind `planner what-if` that ask another question of the same installation,
-    channels and host. `specs` is what the new environment was asked to have, `solution` what it gets. `root_python` is None where base
-    has no python. `fresh` says that there is no old environment: `old` is the new one, before it is made.
+    `again` are the options before and behind `planner what-if` that ask another question of the same installation, channels
+    and host. `specs` is what the new environment was asked to have, `solution` what it gets. `root_python` is None where
+    base has no python. `fresh` says that there is no old environment: `old` is the new one, before it is made.
     """
 
     old: Environment

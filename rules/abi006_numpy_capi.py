@@ -15,8 +15,8 @@ How it decides:
 
 Evidence and limits:
     Certain where the module was read. torch before 2.3 starts all the same, with a warning ("Failed to initialize NumPy"),
-    and fails at `.numpy()`: no import is foretold to fail for it. Modules that take numpy's arrays by other ways (pybind11, the buffer protocol) hold
-    no such sentence and are not judged. A module that imports the API late breaks only then.
+    and fails at `.numpy()`: no import is foretold to fail for it. Modules that take numpy's arrays by other ways (pybind11,
+    the buffer protocol) hold no such sentence and are not judged. A module that imports the API late breaks only then.
 
 Example:
     pandas 2.0.3 stays, built with numpy 1; numpy goes from 1.26.4 to 2.0.2.

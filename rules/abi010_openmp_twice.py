@@ -21,14 +21,15 @@ How it decides:
     of the runtime's functions of `rules/data/openmp.toml` is called. What the loader and the import itself run counts.
 
 Evidence and limits:
-    Whether both come into any other process depends on what is imported together. Both load beside each other, and a
-    script aborts at the first call into the second of the two, if each announces itself in shared memory: seen with
-    Intel's libiomp5 of 2021.4 to 2026.2 and LLVM's libomp of 13 to 19 and of pyomp 0.6.0, each with each, in both orders.
-    Libiomp5 of 2021.1 and before announces itself in the process's environment alone, and is not noticed by those: with
-    it, nothing is certain. KMP_DUPLICATE_LIB_OK hides it: where that is set or named in a source that takes part, nothing
-    is certain either. Every call is taken to return but those that may end the process. Instructions are followed on
-    64-bit x86, in functions that the module's own table of methods names, and not in objects that catch exceptions of
-    C++; what Cython and pybind11 make is not told there. What was so before is reported as pre-existing.
+    Whether both come into any other process depends on what is imported together. Both load beside each other, and a script
+    aborts at the first call into the second of the two, if each announces itself in shared memory: seen with 13 releases of
+    Intel's libiomp5 from 2021.4.0 to 2026.2.0 and with LLVM's libomp of 13, 14, 15, 16 and 19 and of pyomp 0.6.0, each with
+    each, in both orders. Libiomp5 of 2018.0.0, 2019.0, 2020.0.133 and 2021.1.2 announces itself in the process's
+    environment alone, and is not noticed by those: where one does not need shm_open, nothing is certain.
+    KMP_DUPLICATE_LIB_OK hides it: where that is set or named in a source that takes part, nothing is certain either. Every
+    call is taken to return but those that may end the process. Instructions are followed on 64-bit x86, in functions that
+    the module's own table of methods names, and not in objects that catch exceptions of C++; what Cython and pybind11 make
+    is not told there. What was so before is reported as pre-existing.
 
 Example:
     A scikit-learn with libgomp beside an mkl with libiomp5.

@@ -26,6 +26,7 @@ PLAIN = [
 COMPUTED = [
     ". /vendor/env.sh",
     "source /vendor/env.sh",
+    "[ -f /vendor/env.sh ] && . /vendor/env.sh",
     'eval "$(vendor-environment)"',
     "module load vendor",
     "export LD_LIBRARY_PATH=$(dirname $0)/lib",

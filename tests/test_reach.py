@@ -104,6 +104,8 @@ def test_a_text_names_a_path_only_when_it_does(machine, text, named):
         ("cron", "a", "0 3 * * * root echo {python}", False),
         ("job", "a.sh", "set -e\n{python} a.py", True),
         ("job", "a", "#!/bin/sh\nexec {python} a.py", True),
+        ("job", "a.sh", "cat a | {python} -", True),
+        ("job", "a.sh", "cat a || {python} -", False),
         ("job", "a.sh", "if [ -x {python} ]; then P=1; fi", False),
         ("job", "a.sh", "if true; then\n  {python} a.py\nfi", False),
         ("job", "a.sh", "if true; then\n  x\nfi\n{python} a.py", True),

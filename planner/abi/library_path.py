@@ -26,7 +26,8 @@ _SMALL = 1 << 20  # bytes of a script or of a file of variables
 _END = r"\s*;?\s*(?:#.*)?$"
 _PLAIN = re.compile(rf"(?:export\s+)?{_NAME}=(?:\"([^\"`\\]*)\"|'([^'$]*)'|([^\s;&|<>()`\"'\\]*))" + _END)
 _UNSET = re.compile(rf"unset\s+{_NAME}{_END}")
-_SOURCED = re.compile(r"\s*(?:\.|source|eval|module)\s")  # who knows what that sets
+# Who knows what that sets. An `eval` of the script's own words is not meant: compilers' activation is made of these.
+_SOURCED = re.compile(r"(?:^|[;&|]|\bthen\b|\bdo\b|\belse\b)\s*(?:(?:\.|source|module)\s|eval\s.*(?:\$\(|`))")
 _EXPORT = re.compile(rf"export\s+{_NAME}{_END}")
 # Where a block begins and ends: what is set inside of one is set under a condition, or when a function is called.
 _OPENS = re.compile(r"(?:^|[;&|]|\bthen\b|\bdo\b|\belse\b)\s*(?:if|case|for|while|until)\b|\{\s*$")
@@ -64,9 +65,11 @@ def library_path(environment: Environment) -> LibraryPath:
 
 def _after(line: str, value: str, prefix: str, *, conditional: bool) -> str | None:
     """The value after one line of a script that was `value` before it; None where that is not to be told."""
-    if _SOURCED.match(line):
+    if line.lstrip().startswith("#"):
+        return value
+    if _SOURCED.search(line):
         return None
-    if _NAME not in line or line.lstrip().startswith("#") or _EXPORT.match(line):
+    if _NAME not in line or _EXPORT.match(line):
         return value
     if conditional:
         return None

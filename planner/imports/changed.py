@@ -238,7 +238,8 @@ class Imports:
         found: dict[str, set[str]] = {}
         if before is not None and after is not None and before != after:
             for owner, path, use in self._binaries.numpy_users:
-                if owner.partition(":")[2] != "numpy" and use.serves(before) and not use.serves(after):
+                fits = use.serves(after) or not use.serves(before) or not use.stops
+                if owner.partition(":")[2] != "numpy" and not fits:
                     found.setdefault(owner, set()).add(path)
         return found
 

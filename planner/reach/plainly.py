@@ -72,7 +72,7 @@ class Plainness:
             return False
         if self._kind == "cron" and _TABLE.fullmatch(before):
             return True
-        return _COMMAND.fullmatch(re.split(r"&&|;", before)[-1]) is not None
+        return _COMMAND.fullmatch(re.split(r"&&|[;|]", before)[-1]) is not None
 
 
 def is_shell_script(beginning: str) -> bool:
