@@ -10,6 +10,8 @@ from planner.abi.library_path import LibraryPath, library_path
 from planner.model.installed import Environment
 
 PLAIN = [
+    'thing=CC\neval old="\\$${thing}"\nexport LD_LIBRARY_PATH=/one',  # as compilers' activation has it
+    "# source /vendor/env.sh\nexport LD_LIBRARY_PATH=/one",
     "export LD_LIBRARY_PATH=$CONDA_PREFIX/lib/x:$LD_LIBRARY_PATH",
     'export LD_LIBRARY_PATH="${CONDA_PREFIX}/lib/x:${LD_LIBRARY_PATH}"',
     'export LD_LIBRARY_PATH="$CONDA_PREFIX/lib:/usr/local/cuda/lib64${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"',
